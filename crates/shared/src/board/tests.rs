@@ -1,0 +1,216 @@
+//! The board's rules, by example and by property.
+
+use chrono::Duration;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{AlertSeverity, IncidentSeverity, IncidentStatus, Labels, TraceContext};
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + Duration::seconds(second)
+}
+
+fn route() -> Route {
+    Route { receiver: Some("ops".to_owned()), ..Route::default() }
+}
+
+/// An event of alert `pod`, in the group `alertname="Down"`, that happened at `second`.
+fn delivery(pod: &str, status: AlertStatus, second: i64) -> Envelope {
+    let labels = Labels::from([("alertname".to_owned(), "Down".to_owned()), ("pod".to_owned(), pod.to_owned())]);
+    Envelope {
+        id: EventId::of_delivery("default", &format!("{pod}-{status}-{second}")),
+        received_at: at(second),
+        source: "generic".to_owned(),
+        integration: "default".to_owned(),
+        trace: TraceContext::new(1, 1, 0),
+        alerts: vec![AlertEvent {
+            fingerprint: Fingerprint::of_labels(&labels),
+            external_id: None,
+            status,
+            severity: AlertSeverity::Warning,
+            title: format!("{pod} is down"),
+            description: None,
+            labels,
+            annotations: Labels::new(),
+            source_url: None,
+            started_at: at(second),
+            ended_at: (status == AlertStatus::Resolved).then(|| at(second)),
+            event_at: at(second),
+        }],
+    }
+}
+
+fn applied(deliveries: &[Envelope]) -> Changes {
+    let mut board = Board::default();
+    for delivery in deliveries {
+        board.apply(delivery, &route());
+    }
+    board.into_changes()
+}
+
+#[test]
+fn a_firing_alert_opens_an_incident_and_its_resolution_closes_it() {
+    let changes = applied(&[delivery("a", AlertStatus::Firing, 1), delivery("a", AlertStatus::Resolved, 5)]);
+    let [incident] = &changes.opened[..] else { panic!("{changes:?}") };
+    assert_eq!((incident.status, incident.resolved_at), (IncidentStatus::Resolved, Some(at(5))));
+    assert_eq!((incident.alert_count, incident.firing.total(), incident.version), (1, 0, 2));
+    let told: Vec<_> = changes.notices.iter().map(|notice| (notice.kind, notice.revision)).collect();
+    assert_eq!(told, [(NoticeKind::Triggered, 1), (NoticeKind::Resolved, 2)]);
+    let kinds: Vec<_> = changes.timeline.iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, [TimelineKind::IncidentTriggered, TimelineKind::AlertResolved, TimelineKind::IncidentResolved]);
+}
+
+#[test]
+fn alerts_of_one_group_share_an_incident_until_the_last_is_resolved() {
+    let mut board = Board::default();
+    for pod in ["a", "b"] {
+        board.apply(&delivery(pod, AlertStatus::Firing, 1), &route());
+    }
+    board.apply(&delivery("a", AlertStatus::Resolved, 2), &route());
+    let changes = board.into_changes();
+    let [incident] = &changes.opened[..] else { panic!("{changes:?}") };
+    assert_eq!((incident.status, incident.alert_count, incident.firing.total()), (IncidentStatus::Triggered, 2, 1));
+    assert_eq!(incident.labels, Labels::from([("alertname".to_owned(), "Down".to_owned())]), "the common labels");
+
+    let mut board = Board::new(changes.alerts, changes.opened);
+    board.apply(&delivery("b", AlertStatus::Resolved, 3), &route());
+    let changes = board.into_changes();
+    assert_eq!(changes.updated[0].status, IncidentStatus::Resolved);
+    assert!(changes.opened.is_empty() && changes.memberships.is_empty());
+}
+
+#[test]
+fn a_heartbeat_is_counted_and_changes_no_incident() {
+    let fired = applied(&[delivery("a", AlertStatus::Firing, 1)]);
+    let mut board = Board::new(fired.alerts, fired.opened);
+    board.apply(&delivery("a", AlertStatus::Firing, 60), &route());
+    let changes = board.into_changes();
+    assert_eq!((changes.alerts[0].occurrences, changes.alerts[0].last_seen_at), (2, at(60)));
+    assert!(changes.updated.is_empty() && changes.timeline.is_empty() && changes.notices.is_empty());
+}
+
+#[test]
+fn an_old_event_is_counted_and_overwrites_nothing() {
+    let changes = applied(&[
+        delivery("a", AlertStatus::Firing, 1),
+        delivery("a", AlertStatus::Resolved, 5),
+        delivery("a", AlertStatus::Firing, 3),
+    ]);
+    assert_eq!(changes.alerts[0].newest.status, AlertStatus::Resolved);
+    assert_eq!(changes.alerts[0].occurrences, 3);
+    assert_eq!(changes.opened.len(), 1, "the late event opened nothing");
+}
+
+#[test]
+fn an_alert_that_fires_again_after_its_incident_closed_opens_another() {
+    let changes = applied(&[
+        delivery("a", AlertStatus::Firing, 1),
+        delivery("a", AlertStatus::Resolved, 5),
+        delivery("a", AlertStatus::Firing, 9),
+    ]);
+    assert_eq!(changes.opened.len(), 2);
+    let open: Vec<_> = changes.opened.iter().filter(|incident| incident.status.is_open()).collect();
+    assert_eq!(changes.alerts[0].incident_id, Some(open[0].id));
+}
+
+#[test]
+fn an_alert_that_fires_again_in_its_open_incident_is_not_counted_twice() {
+    let changes = applied(&[
+        delivery("a", AlertStatus::Firing, 1),
+        delivery("b", AlertStatus::Firing, 1),
+        delivery("a", AlertStatus::Resolved, 2),
+        delivery("a", AlertStatus::Firing, 3),
+    ]);
+    assert_eq!((changes.opened[0].alert_count, changes.opened[0].firing.total()), (2, 2));
+    assert_eq!(changes.memberships.len(), 2);
+}
+
+#[test]
+fn a_resolution_of_an_unknown_alert_is_remembered_and_opens_nothing() {
+    let changes = applied(&[delivery("a", AlertStatus::Resolved, 1)]);
+    assert_eq!(changes.alerts.len(), 1);
+    assert!(changes.opened.is_empty());
+}
+
+#[test]
+fn an_incident_is_as_bad_as_its_worst_firing_alert() {
+    let mut worse = delivery("a", AlertStatus::Firing, 2);
+    worse.alerts[0].severity = AlertSeverity::Critical;
+    let changes = applied(&[delivery("a", AlertStatus::Firing, 1), delivery("b", AlertStatus::Firing, 1), worse]);
+    assert_eq!(changes.opened[0].severity, IncidentSeverity::Critical);
+    let mut board = Board::new(changes.alerts, changes.opened);
+    board.apply(&delivery("a", AlertStatus::Resolved, 3), &route());
+    assert_eq!(board.into_changes().updated[0].severity, IncidentSeverity::Medium);
+}
+
+#[test]
+fn without_a_receiver_incidents_open_and_nobody_is_told() {
+    let mut board = Board::default();
+    board.apply(&delivery("a", AlertStatus::Firing, 1), &Route::default());
+    let changes = board.into_changes();
+    assert!(changes.opened.len() == 1 && changes.notices.is_empty());
+}
+
+/// What an alert is in the end, without the ids that are drawn anew in each run.
+fn fates(changes: &Changes) -> Vec<(AlertKey, AlertEvent, EventId, i64, DateTime<Utc>, DateTime<Utc>)> {
+    let fate = |a: &Alert| (a.key.clone(), a.newest.clone(), a.newest_id, a.occurrences, a.received_at, a.last_seen_at);
+    changes.alerts.iter().map(fate).collect()
+}
+
+fn assert_invariants(changes: &Changes) {
+    let incidents: Vec<_> = changes.opened.iter().chain(&changes.updated).collect();
+    let mut open_groups = HashSet::new();
+    for incident in &incidents {
+        let members = changes.memberships.iter().filter(|(id, _)| *id == incident.id).count();
+        assert_eq!(usize::try_from(incident.alert_count), Ok(members), "alert_count counts the members");
+        let firing = changes
+            .alerts
+            .iter()
+            .filter(|a| a.incident_id == Some(incident.id) && a.newest.status == AlertStatus::Firing);
+        assert_eq!(usize::try_from(incident.firing.total()), Ok(firing.count()), "firing counts those that fire");
+        assert_eq!(incident.status.is_open(), incident.firing.total() > 0, "open exactly while something fires");
+        assert!(!incident.status.is_open() || open_groups.insert(&incident.group_key), "one open incident per group");
+    }
+    for alert in changes.alerts.iter().filter(|a| a.newest.status == AlertStatus::Firing) {
+        let incident = incidents.iter().find(|incident| Some(incident.id) == alert.incident_id);
+        assert!(incident.is_some_and(|incident| incident.status.is_open()), "a firing alert is in an open incident");
+    }
+}
+
+prop_compose! {
+    fn any_delivery()(pod in 0..4_u8, firing in any::<bool>(), second in 0..8_i64) -> Envelope {
+        let status = if firing { AlertStatus::Firing } else { AlertStatus::Resolved };
+        delivery(&pod.to_string(), status, second)
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_order_of_the_same_events_ends_in_the_same_alerts(
+        (ordered, shuffled) in proptest::collection::vec(any_delivery(), 1..40)
+            .prop_flat_map(|events| (Just(events.clone()), Just(events).prop_shuffle()))
+    ) {
+        prop_assert_eq!(fates(&applied(&ordered)), fates(&applied(&shuffled)));
+    }
+
+    #[test]
+    fn the_invariants_hold_after_every_step(events in proptest::collection::vec(any_delivery(), 1..40)) {
+        for steps in 1..=events.len() {
+            assert_invariants(&applied(&events[..steps]));
+        }
+    }
+
+    #[test]
+    fn batches_may_be_cut_anywhere(events in proptest::collection::vec(any_delivery(), 2..30), cut in 1..29_usize) {
+        let cut = cut.min(events.len() - 1);
+        let first = applied(&events[..cut]);
+        let mut board = Board::new(first.alerts.clone(), first.opened.clone());
+        for event in &events[cut..] {
+            board.apply(event, &route());
+        }
+        let second = board.into_changes();
+        let mut fate: BTreeMap<_, _> = fates(&first).into_iter().map(|fate| (fate.0.clone(), fate)).collect();
+        fate.extend(fates(&second).into_iter().map(|fate| (fate.0.clone(), fate)));
+        prop_assert_eq!(fate.into_values().collect::<Vec<_>>(), fates(&applied(&events)));
+    }
+}

@@ -1,0 +1,202 @@
+//! The envelope: what travels on the events stream.
+//!
+//! An entry is a flat list of fields: `v, id, received_at, source, integration, traceparent, body`. Readers ignore fields
+//! they do not know, so a newer writer may add some; a `v` they do not know is an error that the reader turns into a
+//! dead letter. Old and new versions run side by side during a rolling deploy.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{AlertEvent, EventId, TraceContext};
+
+/// The version that this code writes, and the only one that it reads.
+pub const VERSION: &str = "1";
+
+/// One accepted delivery of a sender, in normal form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// Names the delivery; what it causes is caused once.
+    pub id: EventId,
+    /// When ingest had read the whole request.
+    pub received_at: DateTime<Utc>,
+    /// The kind of sender, such as `prometheus`.
+    pub source: String,
+    /// Whose delivery it is: the integration's name.
+    pub integration: String,
+    /// The trace that began at the webhook.
+    pub trace: TraceContext,
+    /// What was delivered.
+    pub alerts: Vec<AlertEvent>,
+}
+
+/// The body of version 1.
+#[derive(Serialize, Deserialize)]
+struct Body<A> {
+    alerts: A,
+}
+
+/// An entry that is not an envelope of this version.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvelopeError {
+    /// The entry was written by a version that this code does not read.
+    #[error("envelope version {found:?} is not supported (this program reads {VERSION})")]
+    UnsupportedVersion {
+        /// The version as written.
+        found: String,
+    },
+    /// A field is absent.
+    #[error("envelope field `{field}` is missing")]
+    MissingField {
+        /// Its name.
+        field: &'static str,
+    },
+    /// A field cannot be read.
+    #[error("envelope field `{field}` is malformed")]
+    InvalidField {
+        /// Its name.
+        field: &'static str,
+        /// What the parser said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Envelope {
+    /// The entry's fields, in the order in which they are written.
+    ///
+    /// # Errors
+    /// When the body cannot be written as JSON, which no value of this type causes.
+    pub fn to_fields(&self) -> Result<[(&'static str, String); 7], serde_json::Error> {
+        Ok([
+            ("v", VERSION.to_owned()),
+            ("id", self.id.to_string()),
+            ("received_at", self.received_at.to_rfc3339_opts(SecondsFormat::Micros, true)),
+            ("source", self.source.clone()),
+            ("integration", self.integration.clone()),
+            ("traceparent", self.trace.to_string()),
+            ("body", serde_json::to_string(&Body { alerts: &self.alerts })?),
+        ])
+    }
+
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// [`EnvelopeError`], which names the field. A missing or malformed `traceparent` is not an error: a trace is
+    /// never worth an alert.
+    pub fn from_fields(fields: &HashMap<String, String>) -> Result<Self, EnvelopeError> {
+        let field = |name: &'static str| fields.get(name).ok_or(EnvelopeError::MissingField { field: name });
+        let version = field("v")?;
+        if version != VERSION {
+            return Err(EnvelopeError::UnsupportedVersion { found: version.clone() });
+        }
+        let body: Body<Vec<AlertEvent>> = serde_json::from_str(field("body")?).map_err(invalid("body"))?;
+        Ok(Self {
+            id: field("id")?.parse().map_err(invalid("id"))?,
+            received_at: DateTime::parse_from_rfc3339(field("received_at")?).map_err(invalid("received_at"))?.to_utc(),
+            source: field("source")?.clone(),
+            integration: field("integration")?.clone(),
+            trace: fields.get("traceparent").and_then(|text| text.parse().ok()).unwrap_or_else(TraceContext::random),
+            alerts: body.alerts,
+        })
+    }
+}
+
+fn invalid<E>(field: &'static str) -> impl FnOnce(E) -> EnvelopeError
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    move |source| EnvelopeError::InvalidField { field, source: source.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{AlertSeverity, AlertStatus, Fingerprint, Labels};
+
+    fn envelope(title: &str) -> Envelope {
+        let at = DateTime::from_timestamp(1_780_000_000, 123_456_000).unwrap();
+        let labels = Labels::from([("alertname".to_owned(), title.to_owned())]);
+        Envelope {
+            id: EventId::of_delivery("default", "one"),
+            received_at: at,
+            source: "prometheus".to_owned(),
+            integration: "default".to_owned(),
+            trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap(),
+            alerts: vec![AlertEvent {
+                fingerprint: Fingerprint::of_labels(&labels),
+                external_id: None,
+                status: AlertStatus::Firing,
+                severity: AlertSeverity::Critical,
+                title: title.to_owned(),
+                description: None,
+                labels,
+                annotations: Labels::new(),
+                source_url: None,
+                started_at: at,
+                ended_at: None,
+                event_at: at,
+            }],
+        }
+    }
+
+    fn written(envelope: &Envelope) -> HashMap<String, String> {
+        envelope.to_fields().unwrap().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    #[test]
+    fn the_fields_are_as_documented() {
+        insta::assert_debug_snapshot!(envelope("DiskFull").to_fields().unwrap());
+    }
+
+    #[test]
+    fn fields_of_a_newer_writer_are_ignored() {
+        let mut fields = written(&envelope("DiskFull"));
+        fields.insert("shard_hint".to_owned(), "7".to_owned());
+        let body = fields["body"].replacen('{', r#"{"new_field":[1],"#, 1);
+        fields.insert("body".to_owned(), body);
+        assert_eq!(Envelope::from_fields(&fields).unwrap(), envelope("DiskFull"));
+    }
+
+    #[test]
+    fn an_unknown_version_is_named() {
+        let mut fields = written(&envelope("DiskFull"));
+        fields.insert("v".to_owned(), "9".to_owned());
+        let error = Envelope::from_fields(&fields).unwrap_err();
+        assert!(matches!(&error, EnvelopeError::UnsupportedVersion { found } if found == "9"), "{error:?}");
+    }
+
+    #[test]
+    fn a_missing_or_malformed_field_is_named() {
+        for name in ["v", "id", "received_at", "source", "integration", "body"] {
+            let mut fields = written(&envelope("DiskFull"));
+            fields.remove(name);
+            let error = Envelope::from_fields(&fields).unwrap_err();
+            assert!(matches!(error, EnvelopeError::MissingField { field } if field == name), "{error:?}");
+        }
+        for name in ["id", "received_at", "body"] {
+            let mut fields = written(&envelope("DiskFull"));
+            fields.insert(name.to_owned(), "?".to_owned());
+            let error = Envelope::from_fields(&fields).unwrap_err();
+            assert!(matches!(error, EnvelopeError::InvalidField { field, .. } if field == name), "{error:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_what_is_read(title in any::<String>()) {
+            let original = envelope(&title);
+            prop_assert_eq!(Envelope::from_fields(&written(&original)).unwrap(), original);
+        }
+
+        #[test]
+        fn no_field_value_makes_the_reader_panic(values in proptest::collection::vec(any::<String>(), 6)) {
+            let names = ["id", "received_at", "source", "integration", "traceparent", "body"];
+            let mut fields: HashMap<_, _> = names.iter().map(|&name| name.to_owned()).zip(values).collect();
+            fields.insert("v".to_owned(), VERSION.to_owned());
+            prop_assert!(Envelope::from_fields(&fields).is_err());
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The one table of public error codes. A code, once published, keeps its meaning and its status.
+
+/// Why a request was refused, as the outside world sees it (RFC 9457 `type`, and the extension member `code`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// The request is not understood: a parameter or header.
+    BadRequest,
+    /// The body is empty where one is needed.
+    EmptyBody,
+    /// The body is not JSON.
+    InvalidJson,
+    /// The body is JSON, but not of the documented shape.
+    InvalidPayload,
+    /// A query parameter is unknown or cannot be read.
+    InvalidParameter,
+    /// No token was sent.
+    MissingToken,
+    /// A token was sent that is not known.
+    InvalidToken,
+    /// The token lacks the scope that the route needs.
+    InsufficientScope,
+    /// Nothing has this address.
+    NotFound,
+    /// No sender of this name exists.
+    UnknownSource,
+    /// The address exists, the method does not.
+    MethodNotAllowed,
+    /// The client took too long to send its request.
+    RequestTimeout,
+    /// The body is over its bound.
+    PayloadTooLarge,
+    /// The body's media type is not the documented one.
+    UnsupportedMediaType,
+    /// Something failed that should not.
+    Internal,
+    /// No store could make the request durable.
+    NotDurable,
+    /// The database did not answer in time.
+    DatabaseUnavailable,
+}
+
+/// What is said of a code.
+struct Row {
+    code: &'static str,
+    status: u16,
+    title: &'static str,
+}
+
+impl ErrorCode {
+    /// Every code, for documentation and for the tests that walk the table.
+    pub const ALL: &'static [Self] = &[
+        Self::BadRequest,
+        Self::EmptyBody,
+        Self::InvalidJson,
+        Self::InvalidPayload,
+        Self::InvalidParameter,
+        Self::MissingToken,
+        Self::InvalidToken,
+        Self::InsufficientScope,
+        Self::NotFound,
+        Self::UnknownSource,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::Internal,
+        Self::NotDurable,
+        Self::DatabaseUnavailable,
+    ];
+
+    const fn row(self) -> Row {
+        let (code, status, title) = match self {
+            Self::BadRequest => ("bad_request", 400, "The request was not understood"),
+            Self::EmptyBody => ("empty_body", 400, "The body is empty"),
+            Self::InvalidJson => ("invalid_json", 400, "The body is not valid JSON"),
+            Self::InvalidPayload => ("invalid_payload", 400, "The body does not have the documented shape"),
+            Self::InvalidParameter => ("invalid_parameter", 400, "A query parameter is invalid"),
+            Self::MissingToken => ("missing_token", 401, "A bearer token is needed"),
+            Self::InvalidToken => ("invalid_token", 401, "The bearer token is not valid"),
+            Self::InsufficientScope => ("insufficient_scope", 403, "The token lacks the scope this needs"),
+            Self::NotFound => ("not_found", 404, "Nothing is at this address"),
+            Self::UnknownSource => ("unknown_source", 404, "No sender of this name exists"),
+            Self::MethodNotAllowed => ("method_not_allowed", 405, "This address does not take this method"),
+            Self::RequestTimeout => ("request_timeout", 408, "The request took too long to arrive"),
+            Self::PayloadTooLarge => ("payload_too_large", 413, "The body is too large"),
+            Self::UnsupportedMediaType => ("unsupported_media_type", 415, "The body's media type is not supported"),
+            Self::Internal => ("internal", 500, "Something failed on our side"),
+            Self::NotDurable => ("not_durable", 503, "No store could make this durable; send it again"),
+            Self::DatabaseUnavailable => ("database_unavailable", 503, "The database did not answer; try again"),
+        };
+        Row { code, status, title }
+    }
+
+    /// The stable word that clients may match on.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.row().code
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        self.row().status
+    }
+
+    /// One sentence, the same for every occurrence.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        self.row().title
+    }
+
+    /// The RFC 9457 `type`.
+    #[must_use]
+    pub fn type_uri(self) -> String {
+        format!("urn:tocsin:problem:{}", self.as_str())
+    }
+
+    /// The code that stands for a bare HTTP status, for answers that the HTTP library makes by itself.
+    #[must_use]
+    pub const fn for_status(status: u16) -> Self {
+        match status {
+            401 => Self::MissingToken,
+            403 => Self::InsufficientScope,
+            404 => Self::NotFound,
+            405 => Self::MethodNotAllowed,
+            408 => Self::RequestTimeout,
+            413 => Self::PayloadTooLarge,
+            415 => Self::UnsupportedMediaType,
+            400..=499 => Self::BadRequest,
+            _ => Self::Internal,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_published_table_does_not_change_by_accident() {
+        let table: Vec<_> = ErrorCode::ALL.iter().map(|code| format!("{} {}", code.status(), code.as_str())).collect();
+        insta::assert_debug_snapshot!(table);
+    }
+
+    #[test]
+    fn no_two_codes_share_a_name() {
+        let names: HashSet<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), ErrorCode::ALL.len());
+    }
+}
