@@ -1,0 +1,119 @@
+//! The HTTP server that every service runs: its own routes, beside `/health`, `/ready` and `/metrics`.
+
+mod problem;
+mod request;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::{App, HttpResponse, HttpServer, middleware, web};
+
+pub use problem::Problem;
+pub use request::RequestId;
+
+use crate::config::ServiceConfig;
+use crate::health::{self, Readiness};
+use crate::shutdown::Shutdown;
+use crate::telemetry::MetricsPage;
+
+/// Longest body of any request, in bytes.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Time a client has to send its request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time an idle connection is kept. Longer than the proxy keeps its own, so that the proxy is the one that closes.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Most connections that one worker thread holds open.
+const MAX_CONNECTIONS_PER_WORKER: usize = 5_000;
+
+/// The metrics of a service's HTTP server, named by the service.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpMetrics {
+    /// Counter: requests by route, method and status.
+    pub requests: &'static str,
+    /// Histogram: time from the request's head to the response's, in seconds, by route and method.
+    pub duration: &'static str,
+}
+
+impl HttpMetrics {
+    fn describe(self) {
+        metrics::describe_counter!(self.requests, "HTTP requests answered, by route, method and status");
+        metrics::describe_histogram!(self.duration, metrics::Unit::Seconds, "Time to answer, by route and method");
+    }
+}
+
+/// A server that could not start or run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be had.
+    #[error("cannot listen on {address} (TOCSIN_LISTEN)")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Metrics could not be set up.
+    #[error("cannot record metrics")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// The server failed.
+    #[error("the HTTP server failed")]
+    Serve(#[from] io::Error),
+}
+
+/// Serves until `shutdown` stops it and every request in flight is answered.
+///
+/// `routes` adds the service's own routes, once per worker thread. Every answer carries `X-Request-Id`, and every
+/// refusal, the HTTP library's own included, is a problem+json document.
+pub async fn serve(
+    config: &ServiceConfig,
+    metrics: HttpMetrics,
+    readiness: Readiness,
+    shutdown: Shutdown,
+    routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+) -> Result<(), ServeError> {
+    let version = config.version;
+    let page = web::Data::new(MetricsPage::install()?);
+    metrics.describe();
+    let readiness = web::Data::new(readiness);
+    let listener =
+        TcpListener::bind(config.listen).map_err(|source| ServeError::Bind { address: config.listen, source })?;
+    let draining = shutdown.clone();
+    let server = HttpServer::new(move || {
+        let draining = draining.clone();
+        App::new()
+            .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
+            .app_data(readiness.clone())
+            .app_data(page.clone())
+            .wrap(middleware::from_fn(move |request, next| request::around(request, next, metrics, draining.clone())))
+            .service(web::resource("/health").get(move || async move { health::health(version) }))
+            .service(web::resource("/ready").get(health::ready))
+            .service(web::resource("/metrics").get(metrics_page))
+            .configure(routes.clone())
+            .default_service(web::to(nothing_here))
+    })
+    .workers(config.http_workers)
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .max_connections(MAX_CONNECTIONS_PER_WORKER)
+    .shutdown_timeout(config.shutdown_timeout.as_secs().max(1))
+    .disable_signals()
+    .listen(listener)?
+    .run();
+
+    let handle = server.handle();
+    tokio::spawn(async move {
+        shutdown.stopping().await;
+        handle.stop(true).await;
+    });
+    server.await?;
+    Ok(())
+}
+
+async fn metrics_page(page: web::Data<MetricsPage>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(page.render())
+}
+
+async fn nothing_here() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(tocsin_shared::ErrorCode::NotFound))
+}
