@@ -1,1 +1,34 @@
-//! Placeholder.
+//! The backbone: Redis Streams, with what Tocsin needs of them and nothing else. The only crate that names Redis.
+//!
+//! **Two clients, on purpose.** Producers use `fred`: one connection carries the commands of many requests at once,
+//! pipelined, reconnecting by itself, aware of Sentinel and Cluster. Consumers use `redis` behind `bb8`: a blocking
+//! `XREADGROUP` holds a connection of its own for as long as it waits, and gives typed stream replies. Neither client does
+//! the other's part well (see `docs/adr/0001-two-redis-clients.md`).
+//!
+//! **Guarantee.** At least once: an entry is delivered until it is acknowledged, to one consumer of the group at a time,
+//! and to another when its consumer has been silent for too long. Whoever applies entries must therefore recognise
+//! repeats. Entries are deleted when they are acknowledged, and never by the length of the stream.
+
+mod consumer;
+mod error;
+mod keys;
+mod publisher;
+
+use std::time::Duration;
+
+pub use consumer::{Batch, Consumer, Entry};
+pub use error::BusError;
+pub use keys::Stream;
+pub use publisher::Publisher;
+use secrecy::SecretString;
+
+/// How to reach Redis.
+#[derive(Debug, Clone)]
+pub struct BusConfig {
+    /// `redis://[user:password@]host:port[/db]`.
+    pub url: SecretString,
+    /// First part of every key.
+    pub prefix: String,
+    /// Longest time that one command may take, waiting for a connection included.
+    pub command_timeout: Duration,
+}

@@ -1,0 +1,242 @@
+//! Consumers: one group per service, one consumer name per process.
+//!
+//! What a crash leads to: before the group has delivered an entry, nothing; after, the entry stays pending under the dead
+//! consumer's name until another takes it over by [`Consumer::take_over`]; after [`Batch::ack`], nothing.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bb8::ManageConnection;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::streams::{StreamAutoClaimOptions, StreamAutoClaimReply, StreamId, StreamReadOptions, StreamReadReply};
+use redis::{
+    AsyncCommands as _, AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, Value,
+};
+use secrecy::ExposeSecret as _;
+
+use crate::{BusConfig, BusError, Stream};
+
+/// One connection that waits for entries, and two for acknowledging and taking over meanwhile.
+const CONNECTIONS: u32 = 3;
+
+/// A member of a stream's consumer group. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Consumer {
+    pool: bb8::Pool<Connections>,
+    command_timeout: Duration,
+    key: String,
+    group: &'static str,
+    name: String,
+}
+
+/// One entry as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its id in the stream.
+    pub id: String,
+    /// Its fields.
+    pub fields: HashMap<String, String>,
+}
+
+/// Entries that this consumer holds until it acknowledges them.
+#[derive(Debug)]
+#[must_use = "entries that are not acknowledged are delivered again"]
+pub struct Batch {
+    consumer: Consumer,
+    entries: Vec<Entry>,
+}
+
+impl Batch {
+    /// The entries, in the order of the stream.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Acknowledges and deletes every entry of the batch. Call it when what they ask for is durable elsewhere.
+    ///
+    /// After an error some may be delivered again.
+    pub async fn ack(self) -> Result<(), BusError> {
+        if self.entries.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<&str> = self.entries.iter().map(|entry| entry.id.as_str()).collect();
+        let Consumer { key, group, .. } = &self.consumer;
+        let mut pipeline = redis::pipe();
+        pipeline.xack(key, group, &ids).ignore().xdel(key, &ids).ignore();
+        let mut connection = self.consumer.pool.get().await?;
+        let acknowledged = pipeline.query_async::<()>(&mut *connection);
+        within(self.consumer.command_timeout, acknowledged).await
+    }
+}
+
+impl Consumer {
+    /// Makes this process `name` a member of `group`. Connects when first used.
+    pub fn new(config: &BusConfig, stream: Stream, group: &'static str, name: &str) -> Result<Self, BusError> {
+        let client = Client::open(config.url.expose_secret()).map_err(|error| BusError::Address(error.into()))?;
+        let pool = bb8::Pool::builder()
+            .max_size(CONNECTIONS)
+            .connection_timeout(config.command_timeout)
+            .test_on_check_out(false)
+            .build_unchecked(Connections { client, timeout: config.command_timeout });
+        let key = stream.key(&config.prefix);
+        Ok(Self { pool, command_timeout: config.command_timeout, key, group, name: name.to_owned() })
+    }
+
+    /// Waits up to `block` for new entries, and takes at most `max`. Makes the group if it is not there, reading the
+    /// stream from its beginning: after a failover that lost the group, everything comes again rather than nothing.
+    pub async fn read(&self, max: usize, block: Duration) -> Result<Batch, BusError> {
+        let block_ms = usize::try_from(block.as_millis()).unwrap_or(usize::MAX).max(1);
+        let options = StreamReadOptions::default().group(self.group, &self.name).count(max).block(block_ms);
+        let mut connection = self.pool.get().await?;
+        let (keys, ids) = ([&self.key], [">"]);
+        let read = connection.xread_options::<_, _, Option<StreamReadReply>>(&keys, &ids, &options);
+        let reply = within(block + self.command_timeout, read).await;
+        drop(connection);
+        match reply {
+            Ok(reply) => {
+                let ids = reply.unwrap_or_default().keys.into_iter().flat_map(|stream| stream.ids);
+                Ok(self.batch(ids))
+            }
+            Err(BusError::Consume(error)) if error.code() == Some("NOGROUP") => {
+                self.create_group().await?;
+                Ok(self.batch(std::iter::empty()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes over at most `max` entries that any consumer of the group has held for longer than `idle`. `idle` must exceed
+    /// the time that handling may take, or an entry would be in two hands.
+    pub async fn take_over(&self, max: usize, idle: Duration) -> Result<Batch, BusError> {
+        let idle_ms = usize::try_from(idle.as_millis()).unwrap_or(usize::MAX);
+        let options = StreamAutoClaimOptions::default().count(max);
+        let mut connection = self.pool.get().await?;
+        let claim = connection.xautoclaim_options::<_, _, _, _, _, StreamAutoClaimReply>(
+            &self.key, self.group, &self.name, idle_ms, "0-0", options,
+        );
+        match within(self.command_timeout, claim).await {
+            Ok(reply) => Ok(self.batch(reply.claimed)),
+            Err(BusError::Consume(error)) if error.code() == Some("NOGROUP") => Ok(self.batch(std::iter::empty())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether Redis answers.
+    pub async fn ping(&self) -> bool {
+        let Ok(mut connection) = self.pool.get().await else {
+            return false;
+        };
+        within(self.command_timeout, connection.ping::<()>()).await.is_ok()
+    }
+
+    async fn create_group(&self) -> Result<(), BusError> {
+        let mut connection = self.pool.get().await?;
+        let created = connection.xgroup_create_mkstream::<_, _, _, ()>(&self.key, self.group, "0");
+        match within(self.command_timeout, created).await {
+            Err(BusError::Consume(error)) if error.code() == Some("BUSYGROUP") => Ok(()),
+            Ok(()) => {
+                tracing::info!(stream = self.key, group = self.group, "made the consumer group");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn batch(&self, ids: impl IntoIterator<Item = StreamId>) -> Batch {
+        let entries = ids.into_iter().map(Entry::from).collect();
+        Batch { consumer: self.clone(), entries }
+    }
+}
+
+impl From<StreamId> for Entry {
+    fn from(entry: StreamId) -> Self {
+        let text = |value: Value| match value {
+            Value::BulkString(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Value::SimpleString(text) => text,
+            // A stream holds nothing else; what cannot be read is found out by whoever reads the entry.
+            _ => String::new(),
+        };
+        Self { id: entry.id, fields: entry.map.into_iter().map(|(name, value)| (name, text(value))).collect() }
+    }
+}
+
+async fn within<T>(timeout: Duration, command: impl Future<Output = Result<T, RedisError>>) -> Result<T, BusError> {
+    match tokio::time::timeout(timeout, command).await {
+        Ok(result) => Ok(result?),
+        Err(_elapsed) => Err(BusError::Timeout),
+    }
+}
+
+/// Makes connections for the pool.
+#[derive(Debug)]
+struct Connections {
+    client: Client,
+    timeout: Duration,
+}
+
+impl ManageConnection for Connections {
+    type Connection = Connection;
+    type Error = RedisError;
+
+    async fn connect(&self) -> Result<Connection, RedisError> {
+        // No response timeout: a blocking read takes as long as it was asked to. `within` bounds every command.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(Some(self.timeout));
+        let inner = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        Ok(Connection { inner, broken: false, busy: false })
+    }
+
+    async fn is_valid(&self, connection: &mut Connection) -> Result<(), RedisError> {
+        connection.ping().await
+    }
+
+    fn has_broken(&self, connection: &mut Connection) -> bool {
+        connection.broken || connection.busy
+    }
+}
+
+/// A connection that knows when it must not be used again: after an input/output error, or when a command on it was given
+/// up (its reply, or a blocking read that still waits, would meet the next user).
+#[derive(Debug)]
+struct Connection {
+    inner: MultiplexedConnection,
+    broken: bool,
+    busy: bool,
+}
+
+impl Connection {
+    fn finished<T>(&mut self, result: Result<T, RedisError>) -> Result<T, RedisError> {
+        self.busy = false;
+        if let Err(error) = &result {
+            self.broken |= error.is_io_error() || error.is_connection_dropped() || error.kind() == ErrorKind::Parse;
+        }
+        result
+    }
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(async move {
+            self.busy = true;
+            let result = self.inner.req_packed_command(cmd).await;
+            self.finished(result)
+        })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        Box::pin(async move {
+            self.busy = true;
+            let result = self.inner.req_packed_commands(pipeline, offset, count).await;
+            self.finished(result)
+        })
+    }
+
+    fn get_db(&self) -> i64 {
+        self.inner.get_db()
+    }
+}

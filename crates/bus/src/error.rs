@@ -1,0 +1,42 @@
+//! What can go wrong between us and Redis.
+
+/// A command that did not succeed. Whether it took effect is unknown unless the variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// The address is not one of Redis. Nothing was sent.
+    #[error("TOCSIN_REDIS_URL is not an address of Redis")]
+    Address(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The entry could not be written as text. Nothing was sent.
+    #[error("the entry could not be encoded")]
+    Encode(#[from] serde_json::Error),
+    /// No answer came in time.
+    #[error("Redis did not answer in time")]
+    Timeout,
+    /// A producer's command failed.
+    #[error("Redis refused or lost a command")]
+    Publish(#[source] fred::error::Error),
+    /// A consumer's command failed.
+    #[error("Redis refused or lost a command")]
+    Consume(#[source] redis::RedisError),
+}
+
+impl From<fred::error::Error> for BusError {
+    fn from(error: fred::error::Error) -> Self {
+        if *error.kind() == fred::error::ErrorKind::Timeout { Self::Timeout } else { Self::Publish(error) }
+    }
+}
+
+impl From<redis::RedisError> for BusError {
+    fn from(error: redis::RedisError) -> Self {
+        if error.is_timeout() { Self::Timeout } else { Self::Consume(error) }
+    }
+}
+
+impl From<bb8::RunError<redis::RedisError>> for BusError {
+    fn from(error: bb8::RunError<redis::RedisError>) -> Self {
+        match error {
+            bb8::RunError::User(error) => error.into(),
+            bb8::RunError::TimedOut => Self::Timeout,
+        }
+    }
+}
