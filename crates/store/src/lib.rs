@@ -1,1 +1,63 @@
-//! Placeholder.
+//! Postgres: the state of Tocsin. The only crate that names diesel.
+//!
+//! One module per aggregate; a function's name begins with its noun (`incident_list`, `ledger_claim`), and ends with
+//! `_in_txn` where the caller owns the transaction. Every call goes through one measured wrapper (`Store::run`), which
+//! bounds its time and repeats it when the failure is one that passes.
+//!
+//! Hand-written SQL is set-based: a batch of any size is a constant number of statements, over `UNNEST`ed arrays.
+
+mod alert;
+mod apply;
+mod dead_letter;
+mod error;
+mod event_id;
+mod incident;
+mod ledger;
+mod migrations;
+mod operation;
+mod page;
+mod pool;
+mod schema;
+mod timeline;
+
+use std::time::Duration;
+
+pub use alert::AlertFilter;
+pub use apply::Applied;
+pub use dead_letter::DeadLetter;
+use diesel_async::AsyncPgConnection;
+use diesel_async::pooled_connection::bb8::Pool;
+pub use error::StoreError;
+pub use incident::{IncidentFilter, IncidentRecord};
+pub use ledger::{Attempt, ClaimedNotice, Verdict};
+pub use migrations::migrate;
+pub use operation::Operation;
+pub use page::{Page, Window};
+use secrecy::SecretString;
+pub use timeline::TimelineRecord;
+
+/// How to reach Postgres.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// `postgres://user[:password]@host[:port]/database`.
+    pub url: SecretString,
+    /// Most connections that are open at once.
+    pub connections: u32,
+    /// Longest time that one operation may take: waiting for a connection and repeats included.
+    pub timeout: Duration,
+    /// Names the service in Postgres' list of connections.
+    pub application: &'static str,
+}
+
+/// A pool of connections, with everything that Tocsin asks of Postgres. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool<AsyncPgConnection>,
+    timeout: Duration,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}

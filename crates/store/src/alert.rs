@@ -1,0 +1,259 @@
+//! Alerts: loaded and locked by key for a batch, written back whole, listed and shown.
+
+use chrono::{DateTime, Utc};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use scoped_futures::ScopedFutureExt as _;
+use tocsin_shared::board::{Alert, AlertKey};
+use tocsin_shared::{
+    AlertEvent, AlertId, AlertSeverity, AlertStatus, EventId, Fingerprint, IncidentId, Labels, UnknownName,
+};
+use uuid::Uuid;
+
+use crate::schema::{alerts, incident_alerts};
+use crate::{Operation, Page, Store, StoreError, Window};
+
+/// Most alerts of one incident that one request shows.
+const MAX_ALERTS_OF_INCIDENT: i64 = 500;
+
+/// Which alerts a list shows. What is `None` does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AlertFilter {
+    /// Only of this kind of sender.
+    pub source: Option<String>,
+    /// Only in this state.
+    pub status: Option<AlertStatus>,
+    /// Only of this severity.
+    pub severity: Option<AlertSeverity>,
+    /// Only with all of these labels.
+    pub labels: Labels,
+    /// Only with this text in the title, whatever its case.
+    pub text: Option<String>,
+}
+
+#[derive(Debug, Queryable, Selectable, QueryableByName)]
+#[diesel(table_name = alerts, check_for_backend(Pg))]
+struct Row {
+    id: Uuid,
+    integration: String,
+    fingerprint: String,
+    external_id: Option<String>,
+    source: String,
+    status: String,
+    severity: String,
+    title: String,
+    description: Option<String>,
+    labels: serde_json::Value,
+    annotations: serde_json::Value,
+    source_url: Option<String>,
+    incident_id: Option<Uuid>,
+    started_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
+    event_at: DateTime<Utc>,
+    event_id: Uuid,
+    received_at: DateTime<Utc>,
+    last_seen_at: DateTime<Utc>,
+    occurrences: i64,
+}
+
+impl TryFrom<Row> for Alert {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let fingerprint = Fingerprint::from_stored(row.fingerprint);
+        Ok(Self {
+            id: AlertId::from_uuid(row.id),
+            key: AlertKey { integration: row.integration, fingerprint: fingerprint.clone() },
+            source: row.source,
+            newest: AlertEvent {
+                fingerprint,
+                external_id: row.external_id,
+                status: known("alerts.status", &row.status)?,
+                severity: known("alerts.severity", &row.severity)?,
+                title: row.title,
+                description: row.description,
+                labels: labels("alerts.labels", row.labels)?,
+                annotations: labels("alerts.annotations", row.annotations)?,
+                source_url: row.source_url,
+                started_at: row.started_at,
+                ended_at: row.ended_at,
+                event_at: row.event_at,
+            },
+            newest_id: EventId::from_uuid(row.event_id),
+            incident_id: row.incident_id.map(IncidentId::from_uuid),
+            received_at: row.received_at,
+            last_seen_at: row.last_seen_at,
+            occurrences: row.occurrences,
+        })
+    }
+}
+
+/// Reads the name of an enumeration's value.
+pub(crate) fn known<T: std::str::FromStr<Err = UnknownName>>(
+    column: &'static str,
+    text: &str,
+) -> Result<T, StoreError> {
+    text.parse().map_err(|source| StoreError::UnknownValue { column, source })
+}
+
+/// Reads a label set.
+pub(crate) fn labels(column: &'static str, value: serde_json::Value) -> Result<Labels, StoreError> {
+    serde_json::from_value(value).map_err(|source| StoreError::Json { column, source })
+}
+
+/// Writes a label set.
+pub(crate) fn labels_json(labels: &Labels) -> serde_json::Value {
+    labels.iter().map(|(name, value)| (name.clone(), serde_json::Value::from(value.as_str()))).collect()
+}
+
+/// Turns a text into a pattern for `ILIKE` that finds it anywhere.
+pub(crate) fn containing(text: &str) -> String {
+    format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
+}
+
+impl Store {
+    /// One window of the alerts that pass the filter, newest first; the cursor is an alert's id.
+    pub async fn alert_list(&self, filter: &AlertFilter, window: Window<AlertId>) -> Result<Page<Alert>, StoreError> {
+        self.run(Operation::AlertList, |connection| {
+            async move {
+                let total = filtered(filter).count().get_result(connection).await?;
+                let mut query = filtered(filter).select(Row::as_select()).order(alerts::id.desc());
+                if let Some(before) = window.before {
+                    query = query.filter(alerts::id.lt(before.as_uuid()));
+                }
+                let rows: Vec<Row> = query.offset(window.offset).limit(window.limit + 1).load(connection).await?;
+                let items = rows.into_iter().map(Alert::try_from).collect::<Result<_, _>>()?;
+                Ok(Page::from_one_more(items, window.limit, total))
+            }
+            .scope_boxed()
+        })
+        .await
+    }
+
+    /// One alert.
+    pub async fn alert_get(&self, id: AlertId) -> Result<Option<Alert>, StoreError> {
+        self.run(Operation::AlertGet, |connection| {
+            async move {
+                let row: Option<Row> =
+                    alerts::table.find(id.as_uuid()).select(Row::as_select()).first(connection).await.optional()?;
+                row.map(Alert::try_from).transpose()
+            }
+            .scope_boxed()
+        })
+        .await
+    }
+
+    /// The newest 500 alerts that belong, or have belonged, to an incident.
+    pub async fn incident_alerts(&self, incident: IncidentId) -> Result<Vec<Alert>, StoreError> {
+        self.run(Operation::IncidentAlerts, |connection| {
+            async move {
+                let rows: Vec<Row> = incident_alerts::table
+                    .inner_join(alerts::table)
+                    .filter(incident_alerts::incident_id.eq(incident.as_uuid()))
+                    .order(alerts::id.desc())
+                    .limit(MAX_ALERTS_OF_INCIDENT)
+                    .select(Row::as_select())
+                    .load(connection)
+                    .await?;
+                rows.into_iter().map(Alert::try_from).collect()
+            }
+            .scope_boxed()
+        })
+        .await
+    }
+}
+
+fn filtered(filter: &AlertFilter) -> alerts::BoxedQuery<'static, Pg> {
+    let mut query = alerts::table.into_boxed();
+    if let Some(source) = &filter.source {
+        query = query.filter(alerts::source.eq(source.clone()));
+    }
+    if let Some(status) = filter.status {
+        query = query.filter(alerts::status.eq(status.as_str()));
+    }
+    if let Some(severity) = filter.severity {
+        query = query.filter(alerts::severity.eq(severity.as_str()));
+    }
+    if !filter.labels.is_empty() {
+        query = query.filter(alerts::labels.contains(labels_json(&filter.labels)));
+    }
+    if let Some(text) = &filter.text {
+        query = query.filter(alerts::title.ilike(containing(text)));
+    }
+    query
+}
+
+const LOCK: &str = "\
+SELECT alerts.* FROM alerts
+JOIN UNNEST($1, $2) AS wanted (integration, fingerprint) USING (integration, fingerprint)
+ORDER BY integration, fingerprint
+FOR UPDATE OF alerts";
+
+/// Loads and locks those of the named alerts that exist, in the order of their keys.
+pub(crate) async fn alerts_lock_in_txn(
+    connection: &mut AsyncPgConnection,
+    keys: &[AlertKey],
+) -> Result<Vec<Alert>, StoreError> {
+    let rows: Vec<Row> = diesel::sql_query(LOCK)
+        .bind::<Array<Text>, _>(keys.iter().map(|key| key.integration.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(keys.iter().map(|key| key.fingerprint.as_str()).collect::<Vec<_>>())
+        .load(connection)
+        .await?;
+    rows.into_iter().map(Alert::try_from).collect()
+}
+
+/// A row that exists under another id was made by another worker since we looked: it is left alone and not returned.
+const UPSERT: &str = "\
+INSERT INTO alerts (id, integration, fingerprint, external_id, source, status, severity, title, description, labels, \
+annotations, source_url, incident_id, started_at, ended_at, event_at, event_id, received_at, last_seen_at, occurrences)
+SELECT * FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+ON CONFLICT (integration, fingerprint) DO UPDATE SET
+    external_id = excluded.external_id, source = excluded.source, status = excluded.status,
+    severity = excluded.severity, title = excluded.title, description = excluded.description,
+    labels = excluded.labels, annotations = excluded.annotations, source_url = excluded.source_url,
+    incident_id = excluded.incident_id, started_at = excluded.started_at, ended_at = excluded.ended_at,
+    event_at = excluded.event_at, event_id = excluded.event_id, received_at = excluded.received_at,
+    last_seen_at = excluded.last_seen_at, occurrences = excluded.occurrences
+WHERE alerts.id = excluded.id";
+
+/// Writes alerts that were loaded by [`alerts_lock_in_txn`] or did not exist then.
+///
+/// # Errors
+/// [`StoreError::Raced`] if one of the latter exists now.
+pub(crate) async fn alerts_upsert_in_txn(
+    connection: &mut AsyncPgConnection,
+    changed: &[Alert],
+) -> Result<(), StoreError> {
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let events = || changed.iter().map(|alert| &alert.newest);
+    let written = diesel::sql_query(UPSERT)
+        .bind::<Array<SqlUuid>, _>(changed.iter().map(|a| a.id.as_uuid()).collect::<Vec<Uuid>>())
+        .bind::<Array<Text>, _>(changed.iter().map(|a| a.key.integration.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(changed.iter().map(|a| a.key.fingerprint.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(events().map(|e| e.external_id.as_deref()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(changed.iter().map(|a| a.source.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(events().map(|e| e.status.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(events().map(|e| e.severity.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(events().map(|e| e.title.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(events().map(|e| e.description.as_deref()).collect::<Vec<_>>())
+        .bind::<Array<Jsonb>, _>(events().map(|e| labels_json(&e.labels)).collect::<Vec<_>>())
+        .bind::<Array<Jsonb>, _>(events().map(|e| labels_json(&e.annotations)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(events().map(|e| e.source_url.as_deref()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(
+            changed.iter().map(|a| a.incident_id.map(IncidentId::as_uuid)).collect::<Vec<Option<Uuid>>>(),
+        )
+        .bind::<Array<Timestamptz>, _>(events().map(|e| e.started_at).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(events().map(|e| e.ended_at).collect::<Vec<_>>())
+        .bind::<Array<Timestamptz>, _>(events().map(|e| e.event_at).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(changed.iter().map(|a| a.newest_id.as_uuid()).collect::<Vec<Uuid>>())
+        .bind::<Array<Timestamptz>, _>(changed.iter().map(|a| a.received_at).collect::<Vec<_>>())
+        .bind::<Array<Timestamptz>, _>(changed.iter().map(|a| a.last_seen_at).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(changed.iter().map(|a| a.occurrences).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+    if written == changed.len() { Ok(()) } else { Err(StoreError::Raced) }
+}

@@ -1,0 +1,74 @@
+//! What can go wrong between us and Postgres.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel_async::pooled_connection::bb8::RunError;
+
+/// An operation that did not succeed. A transaction took effect whole or not at all; which of the two is unknown when the
+/// connection was lost while it committed, so whatever is repeated must be idempotent.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection could be had.
+    #[error("cannot connect to Postgres")]
+    Connect(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The operation, or the wait for a connection, took too long.
+    #[error("Postgres did not answer in time")]
+    Timeout,
+    /// Postgres refused or lost a statement.
+    #[error("Postgres refused or lost a statement")]
+    Database(#[from] DieselError),
+    /// Another worker made the same alert or incident at the same moment. Nothing was done; the repeat finds theirs.
+    #[error("another worker was faster")]
+    Raced,
+    /// A column holds what this version does not know.
+    #[error("column `{column}` holds a value that this version does not know")]
+    UnknownValue {
+        /// The column.
+        column: &'static str,
+        /// What the parser said.
+        source: tocsin_shared::UnknownName,
+    },
+    /// A JSON column does not hold what it should.
+    #[error("column `{column}` does not hold the JSON that it should")]
+    Json {
+        /// The column.
+        column: &'static str,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// The schema could not be brought up to date.
+    #[error("migration failed")]
+    Migrate(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// Whether the same operation may succeed if it is simply repeated.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::Raced => true,
+            Self::Database(DieselError::DatabaseError(kind, info)) => {
+                matches!(kind, DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::ClosedConnection)
+                    // Diesel has no kind for 40P01 nor for a server that shuts down, and does not give the code.
+                    || TRANSIENT_MESSAGES.iter().any(|text| info.message().contains(text))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// How Postgres words the transient errors for which diesel has no kind (its messages are stable under `lc_messages` C).
+const TRANSIENT_MESSAGES: &[&str] = &[
+    "deadlock detected",
+    "terminating connection",
+    "the database system is",
+    "connection closed",
+    "error communicating",
+];
+
+impl From<RunError> for StoreError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::TimedOut => Self::Timeout,
+            RunError::User(error) => Self::Connect(Box::new(error)),
+        }
+    }
+}

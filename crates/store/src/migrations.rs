@@ -1,0 +1,26 @@
+//! Bringing the schema up to date.
+//!
+//! Migrations are embedded, run in order, one process at a time, and only expand or contract: the version before must be
+//! able to work with the schema of this one, because both run during a rolling deploy.
+
+use diesel_async::{AsyncConnection as _, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection as _};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::StoreError;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+/// The advisory lock under which one process migrates while others wait: "tocsin" in ASCII.
+const LOCK: i64 = 0x0074_6f63_7369_6e;
+
+/// Applies every migration that is not applied yet, and says which. Must be called on a multi-threaded tokio runtime.
+pub async fn migrate(url: &SecretString) -> Result<Vec<String>, StoreError> {
+    let mut connection = AsyncPgConnection::establish(url.expose_secret())
+        .await
+        .map_err(|error| StoreError::Connect(Box::new(error)))?;
+    // A lock of the session: it goes with the connection, whatever becomes of this process.
+    connection.batch_execute(&format!("SET lock_timeout = '60s'; SELECT pg_advisory_lock({LOCK})")).await?;
+    let mut harness = AsyncMigrationHarness::new(connection);
+    let applied = harness.run_pending_migrations(MIGRATIONS).map_err(StoreError::Migrate)?;
+    Ok(applied.iter().map(ToString::to_string).collect())
+}

@@ -1,0 +1,103 @@
+//! The one way to Postgres: measured, bounded in time, repeated when that helps.
+
+use std::time::{Duration, Instant};
+
+use diesel_async::AsyncPgConnection;
+use rand::Rng as _;
+use scoped_futures::ScopedBoxFuture;
+
+use crate::{Store, StoreError};
+
+/// Most attempts at one operation.
+const MAX_ATTEMPTS: u32 = 6;
+/// Longest wait before the second attempt; it doubles with each further one, and half of it is random.
+const BACKOFF: Duration = Duration::from_millis(10);
+
+/// Histogram of all operations: seconds, by operation and outcome.
+const DURATION: &str = "tocsin_store_operation_duration_seconds";
+
+/// What is asked of Postgres: the label under which it is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is named after the function that uses it")]
+pub enum Operation {
+    AlertGet,
+    AlertList,
+    BatchApply,
+    IncidentAlerts,
+    IncidentGet,
+    IncidentList,
+    LedgerClaim,
+    LedgerFinish,
+    Ping,
+    TimelineList,
+}
+
+impl Operation {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::AlertGet => "alert_get",
+            Self::AlertList => "alert_list",
+            Self::BatchApply => "batch_apply",
+            Self::IncidentAlerts => "incident_alerts",
+            Self::IncidentGet => "incident_get",
+            Self::IncidentList => "incident_list",
+            Self::LedgerClaim => "ledger_claim",
+            Self::LedgerFinish => "ledger_finish",
+            Self::Ping => "ping",
+            Self::TimelineList => "timeline_list",
+        }
+    }
+}
+
+impl Store {
+    /// Does `work` on a connection within the store's time. `work` must be idempotent: it is repeated, a few times and
+    /// with growing waits, when it fails in a way that passes.
+    pub(crate) async fn run<'a, T>(
+        &self,
+        operation: Operation,
+        work: impl for<'c> Fn(&'c mut AsyncPgConnection) -> ScopedBoxFuture<'a, 'c, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let started = Instant::now();
+        let result = match tokio::time::timeout(self.timeout, self.attempts(operation, work)).await {
+            Ok(result) => result,
+            Err(_elapsed) => Err(StoreError::Timeout),
+        };
+        let outcome = if result.is_ok() { "ok" } else { "error" };
+        metrics::histogram!(DURATION, "operation" => operation.as_str(), "outcome" => outcome)
+            .record(started.elapsed());
+        result
+    }
+
+    async fn attempts<'a, T>(
+        &self,
+        operation: Operation,
+        work: impl for<'c> Fn(&'c mut AsyncPgConnection) -> ScopedBoxFuture<'a, 'c, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let mut attempt = 1;
+        loop {
+            let result = async {
+                let mut connection = self.pool.get().await?;
+                work(&mut connection).await
+            };
+            match result.await {
+                Err(error) if error.is_transient() && attempt < MAX_ATTEMPTS => {
+                    tracing::debug!(operation = operation.as_str(), attempt, %error, "repeating");
+                    let most = BACKOFF * 2_u32.pow(attempt - 1);
+                    let wait = rand::rng().random_range(most / 2..=most);
+                    tokio::time::sleep(wait).await;
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+/// Describes this crate's metrics. Once per process.
+pub(crate) fn describe_metrics() {
+    metrics::describe_histogram!(
+        DURATION,
+        metrics::Unit::Seconds,
+        "Time of an operation on Postgres, waiting for a connection and repeats included"
+    );
+}

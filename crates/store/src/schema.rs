@@ -1,0 +1,73 @@
+//! The tables as diesel sees them. The truth is in `migrations/`; `tests/it` compares the two.
+
+diesel::table! {
+    incidents (id) {
+        id -> Uuid,
+        number -> BigInt,
+        title -> Text,
+        summary -> Nullable<Text>,
+        status -> Text,
+        severity -> Text,
+        group_key -> Text,
+        labels -> Jsonb,
+        alert_count -> Integer,
+        firing_critical -> Integer,
+        firing_warning -> Integer,
+        firing_info -> Integer,
+        created_at -> Timestamptz,
+        triggered_at -> Timestamptz,
+        acknowledged_at -> Nullable<Timestamptz>,
+        acknowledged_by -> Nullable<Text>,
+        resolved_at -> Nullable<Timestamptz>,
+        updated_at -> Timestamptz,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    alerts (id) {
+        id -> Uuid,
+        integration -> Text,
+        fingerprint -> Text,
+        external_id -> Nullable<Text>,
+        source -> Text,
+        status -> Text,
+        severity -> Text,
+        title -> Text,
+        description -> Nullable<Text>,
+        labels -> Jsonb,
+        annotations -> Jsonb,
+        source_url -> Nullable<Text>,
+        incident_id -> Nullable<Uuid>,
+        started_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+        event_at -> Timestamptz,
+        event_id -> Uuid,
+        received_at -> Timestamptz,
+        last_seen_at -> Timestamptz,
+        occurrences -> BigInt,
+    }
+}
+
+diesel::table! {
+    incident_alerts (incident_id, alert_id) {
+        incident_id -> Uuid,
+        alert_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    timeline (id) {
+        id -> BigInt,
+        incident_id -> Uuid,
+        at -> Timestamptz,
+        kind -> Text,
+        actor_type -> Text,
+        actor_id -> Nullable<Text>,
+        actor_name -> Nullable<Text>,
+        content -> Text,
+    }
+}
+
+diesel::joinable!(incident_alerts -> alerts (alert_id));
+diesel::allow_tables_to_appear_in_same_query!(incident_alerts, alerts);
