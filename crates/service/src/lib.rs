@@ -1,6 +1,7 @@
 //! What the main function of every Tocsin service needs: configuration, telemetry, health, shutdown, an HTTP server whose
 //! every refusal is a problem+json document, and nothing of what any one service does.
 
+pub mod cli;
 pub mod config;
 pub mod health;
 pub mod http;

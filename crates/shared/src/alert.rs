@@ -22,8 +22,8 @@ pub const MAX_TITLE_CHARS: usize = 1_024;
 pub const MAX_TEXT_CHARS: usize = 16_384;
 /// Longest label name or value kept, in characters.
 pub const MAX_LABEL_CHARS: usize = 1_024;
-/// Most labels, and most annotations, that one alert may carry.
-pub const MAX_LABELS: usize = 64;
+/// Most labels, and most annotations, that are kept of one alert, in the order of their names.
+pub const MAX_LABELS: usize = 128;
 
 named_enum! {
     /// Whether an alert's condition holds.

@@ -1,2 +1,16 @@
-//! Placeholder.
-fn main() {}
+//! `tocsin-ingest`: takes webhooks, and answers 2xx only once they are durable.
+
+use std::process::ExitCode;
+
+use tocsin_ingest::{Config, VARIABLES, run};
+use tocsin_service::config::{Environment, common};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let about = "Takes webhooks from monitoring systems, and answers 2xx only once they are durable";
+    tocsin_service::cli::command("tocsin-ingest", VERSION, about, &[common::ALL, VARIABLES]).get_matches();
+    let config = Config::read(&mut Environment::of_process(), VERSION);
+    tocsin_service::run_service(config, |config| &config.service, run).await
+}

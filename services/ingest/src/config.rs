@@ -1,0 +1,46 @@
+//! What ingest reads at boot.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tocsin_bus::BusConfig;
+use tocsin_service::config::{ConfigError, Document, Documented, Environment, ServiceConfig, Variable, common};
+
+const LISTEN: Variable<SocketAddr> =
+    Variable::new("TOCSIN_LISTEN", || SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)), "address and port of HTTP");
+const COMMIT_TIMEOUT: Variable<Duration> = Variable::new(
+    "TOCSIN_INGEST_COMMIT_TIMEOUT",
+    || Duration::from_secs(1),
+    "longest wait for Redis before a webhook is answered 503 (10ms to 10s)",
+);
+
+/// The variables of ingest, for `--help`.
+pub const VARIABLES: &[&dyn Documented] = &[&LISTEN, &common::REDIS_URL, &common::REDIS_PREFIX, &COMMIT_TIMEOUT];
+
+/// The configuration of ingest.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What every service has.
+    pub service: ServiceConfig,
+    /// Where deliveries go.
+    pub bus: BusConfig,
+}
+
+impl Config {
+    /// Reads and checks everything. Ingest has no section in `tocsin.yaml` yet, but refuses to start on a faulty one.
+    pub fn read(env: &mut Environment, version: &'static str) -> Result<Self, ConfigError> {
+        let service = ServiceConfig::read(env, version, &LISTEN);
+        let bus = BusConfig {
+            url: env.get(&common::REDIS_URL),
+            prefix: env.get(&common::REDIS_PREFIX),
+            command_timeout: env.get(&COMMIT_TIMEOUT),
+        };
+        let bounds = Duration::from_millis(10)..=Duration::from_secs(10);
+        env.check(bounds.contains(&bus.command_timeout), &COMMIT_TIMEOUT, "use a duration from 10ms to 10s");
+        if let Err(error) = Document::load(env.get(&common::CONFIG).as_deref()) {
+            env.extend(error.problems);
+        }
+        env.finish()?;
+        Ok(Self { service, bus })
+    }
+}

@@ -1,0 +1,59 @@
+//! Ingest takes what monitoring systems send, brings it into normal form, and answers 2xx only once it is durable on the
+//! events stream. It knows nothing of incidents.
+//!
+//! A webhook's way: [`routes`] reads the request, a parser in [`sources`] makes [`AlertEvent`](tocsin_shared::AlertEvent)s of it, [`accept`] puts
+//! them into an envelope and appends it to the stream.
+
+mod accept;
+mod config;
+mod metrics;
+mod routes;
+pub mod sources;
+
+use std::time::Duration;
+
+use actix_web::web;
+pub use config::{Config, VARIABLES};
+use tocsin_bus::{BusError, Publisher};
+use tocsin_service::health::{Dependency, Readiness};
+use tocsin_service::http::{self, ServeError};
+use tocsin_service::shutdown::Shutdown;
+
+use crate::accept::Acceptor;
+
+/// Why ingest ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Redis cannot be used.
+    #[error("cannot use Redis")]
+    Bus(#[from] BusError),
+    /// HTTP cannot be served.
+    #[error("cannot serve HTTP")]
+    Serve(#[from] ServeError),
+}
+
+/// Time that closing the connections may take, once nothing is in flight.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Serves until `shutdown` ends it.
+pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
+    let publisher = Publisher::start(&config.bus)?;
+    let pinged = publisher.clone();
+    let readiness = Readiness::builder(&shutdown)
+        .check(Dependency::Redis, true, move || {
+            let publisher = pinged.clone();
+            async move { publisher.ping().await }
+        })
+        .build();
+    metrics::describe();
+    let acceptor = web::Data::new(Acceptor::new(publisher.clone()));
+    http::serve(&config.service, metrics::HTTP, readiness, shutdown, move |app| {
+        app.app_data(acceptor.clone());
+        routes::add(app);
+    })
+    .await?;
+    if tokio::time::timeout(CLOSE_TIMEOUT, publisher.close()).await.is_err() {
+        tracing::debug!("Redis did not say goodbye in time");
+    }
+    Ok(())
+}

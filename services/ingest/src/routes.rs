@@ -1,0 +1,122 @@
+//! The HTTP surface of ingest.
+
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::Utc;
+use serde::Serialize;
+use tocsin_service::http::Problem;
+use tocsin_service::telemetry::trace;
+use tocsin_shared::{ErrorCode, EventId, TraceContext};
+use tracing::Instrument as _;
+
+use crate::accept::{Acceptor, Delivery};
+use crate::metrics;
+use crate::sources::{self, Source, SourceError};
+
+/// Headers that name a delivery, in order of preference.
+const DELIVERY_ID_HEADERS: [&str; 2] = ["webhook-id", "idempotency-key"];
+/// Longest delivery id, in bytes.
+const MAX_DELIVERY_ID_BYTES: usize = 256;
+/// When to send again what could not be made durable, in seconds.
+const RETRY_AFTER_SECS: u32 = 1;
+
+/// Adds the routes.
+pub(crate) fn add(app: &mut web::ServiceConfig) {
+    app.service(web::resource("/api/v1/webhooks/{source}").post(webhook));
+}
+
+/// The answer to an accepted webhook.
+#[derive(Debug, Serialize)]
+struct AcceptedView {
+    source: &'static str,
+    received: usize,
+    event_id: EventId,
+}
+
+async fn webhook(
+    request: HttpRequest,
+    source: web::Path<String>,
+    body: web::Bytes,
+    acceptor: web::Data<Acceptor>,
+) -> Result<HttpResponse, Problem> {
+    let source = sources::find(&source)
+        .ok_or_else(|| Problem::new(ErrorCode::UnknownSource).detail(format!("known sources: {}", sources::names())))?;
+    let span = tracing::info_span!("webhook", source = source.name, event.id = tracing::field::Empty);
+    let result = take(&request, source, &body, &acceptor).instrument(span).await;
+    match &result {
+        Ok(view) => metrics::accepted(source.name, view.received),
+        Err(problem) => metrics::refused(source.name, problem.code().as_str()),
+    }
+    result.map(|view| HttpResponse::Ok().json(view))
+}
+
+async fn take(
+    request: &HttpRequest,
+    source: &'static Source,
+    body: &[u8],
+    acceptor: &Acceptor,
+) -> Result<AcceptedView, Problem> {
+    let headers = request.headers();
+    let received_at = Utc::now();
+    if body.is_empty() {
+        return Err(Problem::new(ErrorCode::EmptyBody));
+    }
+    require_json(headers)?;
+    let delivery_id = delivery_id(headers)?;
+    let alerts = (source.parse)(body, received_at)?;
+    let received = alerts.len();
+    let trace = continue_trace(headers);
+    let delivery = Delivery { source: source.name, delivery_id, received_at, trace, alerts };
+    let event_id = acceptor.accept(delivery).await.map_err(|error| {
+        tracing::warn!(error = &error as &dyn std::error::Error, "could not make a delivery durable");
+        Problem::new(ErrorCode::NotDurable).retry_after(RETRY_AFTER_SECS)
+    })?;
+    tracing::Span::current().record("event.id", tracing::field::display(event_id));
+    Ok(AcceptedView { source: source.name, received, event_id })
+}
+
+/// The sender's trace goes on; where it has none, one begins here.
+fn continue_trace(headers: &HeaderMap) -> TraceContext {
+    let span = tracing::Span::current();
+    let given = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    if let Some(parent) = given {
+        trace::continue_from(&span, parent);
+    }
+    trace::context_of(&span, given.unwrap_or_else(TraceContext::random))
+}
+
+/// Refuses what says that it is something other than JSON. A sender that says nothing is believed to mean it.
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+        return Ok(());
+    }
+    Err(Problem::new(ErrorCode::UnsupportedMediaType).detail("send Content-Type: application/json"))
+}
+
+fn delivery_id(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    for name in DELIVERY_ID_HEADERS {
+        if let Some(value) = headers.get(name) {
+            return match value.to_str() {
+                Ok(id) if !id.is_empty() && id.len() <= MAX_DELIVERY_ID_BYTES => Ok(Some(id.to_owned())),
+                _ => Err(Problem::new(ErrorCode::BadRequest)
+                    .detail(format!("header {name}: use 1 to {MAX_DELIVERY_ID_BYTES} visible ASCII characters"))),
+            };
+        }
+    }
+    Ok(None)
+}
+
+impl From<SourceError> for Problem {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::InvalidJson(error) => Self::new(ErrorCode::InvalidJson).detail(error.to_string()),
+            SourceError::InvalidPayload { field, message } => {
+                Self::new(ErrorCode::InvalidPayload).detail(format!("{field}: {message}"))
+            }
+        }
+    }
+}

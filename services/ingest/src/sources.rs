@@ -1,0 +1,138 @@
+//! Senders. Each has a file of its own that turns its body into normal form, and a line in [`ALL`].
+
+mod generic;
+mod prometheus;
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use tocsin_shared::AlertEvent;
+
+/// A kind of sender.
+#[derive(Debug)]
+pub struct Source {
+    /// Its name, in addresses and as `source` of its alerts.
+    pub name: &'static str,
+    /// Turns a body into at least one event.
+    pub parse: fn(body: &[u8], received_at: DateTime<Utc>) -> Result<Vec<AlertEvent>, SourceError>,
+}
+
+/// Every sender.
+pub const ALL: &[Source] =
+    &[Source { name: "generic", parse: generic::parse }, Source { name: "prometheus", parse: prometheus::parse }];
+
+/// The sender of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Source> {
+    ALL.iter().find(|source| source.name == name)
+}
+
+/// The senders' names, for an error message.
+pub(crate) fn names() -> String {
+    ALL.iter().map(|source| source.name).collect::<Vec<_>>().join(", ")
+}
+
+/// A body that is refused. Nothing of it is sent to the logs; the message goes to the sender.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// It is not JSON, or nested deeper than 127 levels.
+    #[error("not JSON")]
+    InvalidJson(#[source] serde_json::Error),
+    /// It is JSON of another shape.
+    #[error("{field}: {message}")]
+    InvalidPayload {
+        /// The path of what is wrong.
+        field: String,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+impl SourceError {
+    fn payload(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::InvalidPayload { field: field.into(), message: message.into() }
+    }
+}
+
+/// Reads a body as `T`, and says which field is wrong if one is.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, SourceError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        if error.is_data() {
+            SourceError::payload(if path == "." { "body".to_owned() } else { path }, error.to_string())
+        } else {
+            SourceError::InvalidJson(error)
+        }
+    })?;
+    deserializer.end().map_err(SourceError::InvalidJson)?;
+    Ok(value)
+}
+
+/// Orders an event among those of its alert. A time in the future is taken for a clock that is wrong: it would otherwise
+/// outrank everything that follows.
+fn event_time(claimed: Option<DateTime<Utc>>, received_at: DateTime<Utc>) -> DateTime<Utc> {
+    claimed.map_or(received_at, |at| at.min(received_at))
+}
+
+/// A time, if it is one: senders write year 1 for "none".
+fn given(time: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    time.filter(|time| *time > DateTime::UNIX_EPOCH)
+}
+
+/// A text, if there is any.
+fn non_empty(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_name_finds_its_source() {
+        assert!(find("prometheus").is_some() && find("nobody").is_none());
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_without_exhausting_the_stack() {
+        let body = "[".repeat(100_000);
+        for source in ALL {
+            assert!((source.parse)(body.as_bytes(), Utc::now()).is_err());
+            let unknown_field = format!(r#"{{"title":"t","extra":{body}"#);
+            assert!(matches!((source.parse)(unknown_field.as_bytes(), Utc::now()), Err(SourceError::InvalidJson(_))));
+        }
+    }
+
+    #[test]
+    fn something_behind_the_document_is_refused() {
+        let body = br#"{"alerts":[{"title":"t","status":"firing"}]} x"#;
+        for source in ALL {
+            assert!(matches!((source.parse)(body, Utc::now()), Err(SourceError::InvalidJson(_))), "{}", source.name);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_a_parser_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+            for source in ALL {
+                let _ = (source.parse)(&body, Utc::now());
+            }
+        }
+
+        #[test]
+        fn what_is_accepted_is_in_normal_form(title in ".{1,40}", label in ".{0,20}", value in ".{0,20}") {
+            let alert = serde_json::json!({"title": title, "status": "firing", "labels": {label: value}});
+            let body = serde_json::json!({"alerts": [alert]}).to_string();
+            for source in ALL {
+                if let Ok(events) = (source.parse)(body.as_bytes(), Utc::now()) {
+                    prop_assert_eq!(events.len(), 1);
+                    prop_assert_eq!(events[0].clone().bounded(), events[0].clone());
+                    prop_assert!(events[0].labels.contains_key(tocsin_shared::alert::ALERTNAME));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Anything that can send JSON: `{"alerts": […]}`, or one alert by itself.
+//!
+//! An alert is known by its `external_id`, or else by its labels together with its title.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use tocsin_shared::alert::ALERTNAME;
+use tocsin_shared::{AlertEvent, AlertSeverity, AlertStatus, Fingerprint, Labels};
+
+use super::{SourceError, event_time, given, non_empty, read};
+
+/// Tells the two forms apart.
+#[derive(Deserialize)]
+struct Form {
+    alerts: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Payload {
+    alerts: Vec<Alert>,
+}
+
+#[derive(Deserialize)]
+struct Alert {
+    title: String,
+    description: Option<String>,
+    severity: Option<String>,
+    #[serde(default = "firing")]
+    status: AlertStatus,
+    external_id: Option<String>,
+    #[serde(default)]
+    labels: Labels,
+    #[serde(default)]
+    annotations: Labels,
+    started_at: Option<DateTime<Utc>>,
+    ended_at: Option<DateTime<Utc>>,
+}
+
+const fn firing() -> AlertStatus {
+    AlertStatus::Firing
+}
+
+pub(super) fn parse(body: &[u8], received_at: DateTime<Utc>) -> Result<Vec<AlertEvent>, SourceError> {
+    let form: Form = read(body)?;
+    let (alerts, wrapped) = match form.alerts {
+        Some(_) => (read::<Payload>(body)?.alerts, true),
+        None => (vec![read::<Alert>(body)?], false),
+    };
+    if alerts.is_empty() {
+        return Err(SourceError::payload("alerts", "must hold at least one alert"));
+    }
+    if let Some(index) = alerts.iter().position(|alert| alert.title.trim().is_empty()) {
+        let field = if wrapped { format!("alerts[{index}].title") } else { "title".to_owned() };
+        return Err(SourceError::payload(field, "must not be empty"));
+    }
+    Ok(alerts.into_iter().map(|alert| alert.normalise(received_at)).collect())
+}
+
+impl Alert {
+    fn normalise(self, received_at: DateTime<Utc>) -> AlertEvent {
+        let external_id = non_empty(self.external_id);
+        let fingerprint = match &external_id {
+            Some(id) => Fingerprint::of_external_id(id),
+            None => {
+                let mut identity = self.labels.clone();
+                identity.entry(ALERTNAME.to_owned()).or_insert_with(|| self.title.clone());
+                Fingerprint::of_labels(&identity)
+            }
+        };
+        let started_at = given(self.started_at);
+        let ended_at = given(self.ended_at);
+        let resolved = self.status == AlertStatus::Resolved;
+        let severity = self.severity.as_deref().or_else(|| self.labels.get("severity").map(String::as_str));
+        AlertEvent {
+            fingerprint,
+            external_id,
+            status: self.status,
+            severity: AlertSeverity::from_word(severity),
+            title: self.title,
+            description: non_empty(self.description),
+            labels: self.labels,
+            annotations: self.annotations,
+            source_url: None,
+            started_at: started_at.unwrap_or(received_at),
+            ended_at: resolved.then(|| ended_at.unwrap_or(received_at)),
+            event_at: event_time(if resolved { ended_at } else { started_at }, received_at),
+        }
+        .bounded()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received_at() -> DateTime<Utc> {
+        "2026-11-23T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_list_of_alerts_is_understood() {
+        let events = parse(include_bytes!("../../fixtures/generic/list.json"), received_at()).unwrap();
+        insta::assert_json_snapshot!(events);
+    }
+
+    #[test]
+    fn one_bare_alert_is_understood() {
+        let events = parse(include_bytes!("../../fixtures/generic/bare.json"), received_at()).unwrap();
+        insta::assert_json_snapshot!(events);
+    }
+
+    #[test]
+    fn a_resolution_finds_its_alert_by_id_or_by_labels_and_title() {
+        let fingerprint = |body: &str| parse(body.as_bytes(), received_at()).unwrap()[0].fingerprint.clone();
+        let by_id = |title: &str| fingerprint(&format!(r#"{{"title":"{title}","external_id":"7"}}"#));
+        assert_eq!(by_id("Down"), by_id("Up again"));
+        let by_labels = |pod: &str| fingerprint(&format!(r#"{{"title":"Down","labels":{{"pod":"{pod}"}}}}"#));
+        assert_eq!(by_labels("a"), by_labels("a"));
+        assert_ne!(by_labels("a"), by_labels("b"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let field = |body: &str| match parse(body.as_bytes(), received_at()) {
+            Err(SourceError::InvalidPayload { field, .. }) => field,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(field("{}"), "body");
+        assert_eq!(field("[]"), "body");
+        assert_eq!(field(r#"{"alerts":[]}"#), "alerts");
+        assert_eq!(field(r#"{"alerts":{}}"#), "alerts");
+        assert_eq!(field(r#"{"title":" "}"#), "title");
+        assert_eq!(field(r#"{"alerts":[{"title":"t"},{"title":""}]}"#), "alerts[1].title");
+        assert_eq!(field(r#"{"title":1}"#), "title");
+    }
+}
