@@ -1,2 +1,21 @@
-//! Placeholder.
-fn main() {}
+//! `tocsin-worker`: applies what ingest accepted. Also migrates the database and checks configuration files.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use cli::Command;
+use tocsin_service::config::Environment;
+use tocsin_worker::{Config, run};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut env = Environment::of_process();
+    match cli::parse() {
+        Command::Run => {
+            tocsin_service::run_service(Config::read(&mut env, cli::VERSION), |config| &config.service, run).await
+        }
+        Command::Migrate => cli::migrate(&mut env).await,
+        Command::CheckConfig { file } => cli::check_config(&file),
+    }
+}

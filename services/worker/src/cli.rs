@@ -1,0 +1,75 @@
+//! The worker's commands.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Arg, value_parser};
+use tocsin_service::config::{Document, Environment, common};
+use tocsin_worker::VARIABLES;
+
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What the worker is asked to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Run,
+    Migrate,
+    CheckConfig { file: PathBuf },
+}
+
+pub(crate) fn parse() -> Command {
+    let about = "Applies accepted alerts to Postgres as incidents, and writes the ledger of notifications";
+    let migrate = clap::Command::new("migrate").about("Bring the database's schema up to date, and end");
+    let file = Arg::new("FILE").required(true).value_parser(value_parser!(PathBuf)).help("Path of a tocsin.yaml");
+    let check = clap::Command::new("check-config").about("Say everything that is wrong with a tocsin.yaml").arg(file);
+    let matches = tocsin_service::cli::command("tocsin-worker", VERSION, about, &[common::ALL, VARIABLES])
+        .subcommands([migrate, check])
+        .get_matches();
+    match matches.subcommand() {
+        Some(("migrate", _)) => Command::Migrate,
+        Some(("check-config", matches)) => {
+            Command::CheckConfig { file: matches.get_one::<PathBuf>("FILE").cloned().unwrap_or_default() }
+        }
+        _ => Command::Run,
+    }
+}
+
+pub(crate) async fn migrate(env: &mut Environment) -> ExitCode {
+    let url = env.get(&common::DATABASE_URL);
+    if let Err(error) = env.finish() {
+        return tocsin_service::report(&error);
+    }
+    match tocsin_store::migrate(&url).await {
+        Ok(applied) if applied.is_empty() => {
+            println!("the schema is up to date");
+            ExitCode::SUCCESS
+        }
+        Ok(applied) => {
+            for migration in applied {
+                println!("applied {migration}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprint!("{error}");
+            let mut source = std::error::Error::source(&error);
+            while let Some(cause) = source {
+                eprint!(": {cause}");
+                source = cause.source();
+            }
+            eprintln!("\n  {} names the database; nothing was half applied", common::DATABASE_URL.name());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+pub(crate) fn check_config(file: &Path) -> ExitCode {
+    match Document::load(Some(file)) {
+        Ok(_) => {
+            println!("{}: ok", file.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => tocsin_service::report(&error),
+    }
+}

@@ -1,0 +1,137 @@
+//! The consumer of the events stream, group `worker`.
+//!
+//! Per batch: read → apply and commit → wake a notifier → acknowledge. What a crash at each step leads to:
+//! - after *read*: the entries stay pending and are taken over once they were idle for `reclaim_idle`;
+//! - while *applying*: the transaction is rolled back; as above;
+//! - after *commit*: the entries come again, their event ids are known, nothing is applied twice; a notifier finds the
+//!   ledger's new rows within a second by itself;
+//! - after *wake*: as after commit, and the notifier looks once more than needed;
+//! - after *acknowledge*: nothing.
+
+use std::time::{Duration, Instant};
+
+use tocsin_bus::{Batch, BusError, Consumer, Entry, Publisher};
+use tocsin_service::config::Reloading;
+use tocsin_service::shutdown::Shutdown;
+use tocsin_shared::Envelope;
+use tocsin_shared::routing::Route;
+use tocsin_store::{DeadLetter, Store};
+
+use crate::config::Tuning;
+use crate::metrics;
+
+/// How long one read waits. A read is never cancelled, because what it had been given would then wait for a takeover;
+/// so this is also how long an idle worker takes to notice its shutdown.
+const READ_BLOCK: Duration = Duration::from_millis(250);
+/// Wait after a failure of Redis or Postgres; it doubles up to the maximum while failures follow each other.
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+pub(crate) struct Worker {
+    pub(crate) consumer: Consumer,
+    pub(crate) publisher: Publisher,
+    pub(crate) store: Store,
+    pub(crate) route: Reloading<Route>,
+    pub(crate) tuning: Tuning,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl Worker {
+    /// Consumes until the shutdown begins.
+    pub(crate) async fn consume(self) {
+        let mut next_takeover = Instant::now();
+        let mut retry = RETRY_MIN;
+        while !self.shutdown.is_draining() {
+            let batch = if Instant::now() >= next_takeover {
+                let taken = self.consumer.take_over(self.tuning.batch_size, self.tuning.reclaim_idle).await;
+                // A full batch says that there may be more.
+                if !matches!(&taken, Ok(batch) if batch.entries().len() == self.tuning.batch_size) {
+                    next_takeover = Instant::now() + self.tuning.reclaim_idle / 2;
+                }
+                taken
+            } else {
+                self.consumer.read(self.tuning.batch_size, READ_BLOCK).await
+            };
+            match batch {
+                Ok(batch) => {
+                    retry = RETRY_MIN;
+                    if !batch.entries().is_empty() {
+                        self.handle(batch).await;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, ?retry, "cannot read the events stream");
+                    self.pause(&mut retry).await;
+                }
+            }
+        }
+    }
+
+    /// Applies a batch and acknowledges it. While Postgres is away the batch is kept and tried again: the stream holds
+    /// what follows. A shutdown gives it up unacknowledged, for another worker.
+    async fn handle(&self, batch: Batch) {
+        let (deliveries, dead) = sort(batch.entries());
+        let route = self.route.current();
+        let started = Instant::now();
+        let mut retry = RETRY_MIN;
+        let applied = loop {
+            match self.store.batch_apply(&deliveries, &dead, &route).await {
+                Ok(applied) => break applied,
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, ?retry, "cannot apply a batch");
+                    if self.shutdown.is_draining() {
+                        return;
+                    }
+                    self.pause(&mut retry).await;
+                }
+            }
+        };
+        metrics::applied(applied, dead.len(), batch.entries().len(), started.elapsed());
+        if applied.notices > 0
+            && let Err(error) = self.publisher.wake_notifier().await
+        {
+            tracing::debug!(%error, "could not wake a notifier; it will look by itself");
+        }
+        if let Err(error) = batch.ack().await {
+            log_lost_ack(&error);
+        }
+    }
+
+    /// Waits before the next attempt, unless the shutdown begins.
+    async fn pause(&self, retry: &mut Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(*retry) => {}
+            () = self.shutdown.draining() => {}
+        }
+        *retry = (*retry * 2).min(RETRY_MAX);
+    }
+}
+
+fn log_lost_ack(error: &BusError) {
+    tracing::warn!(error = error as &dyn std::error::Error, "could not acknowledge a batch; it will come again");
+}
+
+/// Tells envelopes from what cannot be read as one.
+fn sort(entries: &[Entry]) -> (Vec<Envelope>, Vec<DeadLetter>) {
+    let mut deliveries = Vec::with_capacity(entries.len());
+    let mut dead = Vec::new();
+    for entry in entries {
+        match Envelope::from_fields(&entry.fields) {
+            Ok(envelope) => deliveries.push(envelope),
+            Err(error) => {
+                tracing::warn!(entry.id, error = &error as &dyn std::error::Error, "an entry goes to dead letters");
+                let reason = match std::error::Error::source(&error) {
+                    Some(cause) => format!("{error}: {cause}"),
+                    None => error.to_string(),
+                };
+                dead.push(DeadLetter {
+                    stream: "events",
+                    entry_id: entry.id.clone(),
+                    fields: entry.fields.clone().into_iter().collect(),
+                    reason,
+                });
+            }
+        }
+    }
+    (deliveries, dead)
+}

@@ -1,0 +1,68 @@
+//! The worker is the only writer of alerts and incidents. It reads deliveries from the events stream, applies each batch
+//! in one transaction that also writes the notification ledger, wakes a notifier, and only then acknowledges.
+
+mod config;
+mod consume;
+mod metrics;
+
+pub use config::{Config, VARIABLES};
+use tocsin_bus::{BusError, Consumer, Publisher, Stream};
+use tocsin_service::config::Reloading;
+use tocsin_service::health::{Dependency, Readiness};
+use tocsin_service::http::{self, ServeError};
+use tocsin_service::shutdown::Shutdown;
+use tocsin_store::Store;
+
+use crate::consume::Worker;
+
+/// The consumer group of all workers.
+const GROUP: &str = "worker";
+
+/// Why the worker ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Redis cannot be used.
+    #[error("cannot use Redis")]
+    Bus(#[from] BusError),
+    /// HTTP cannot be served.
+    #[error("cannot serve HTTP")]
+    Serve(#[from] ServeError),
+    /// SIGHUP cannot be listened for.
+    #[error("cannot listen for SIGHUP")]
+    Reload(#[from] std::io::Error),
+    /// The consuming task ended by itself.
+    #[error("consuming ended unexpectedly")]
+    Consume(#[from] tokio::task::JoinError),
+}
+
+/// Consumes until `shutdown` begins, and finishes the batch in hand.
+pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
+    let store = Store::new(&config.store);
+    let publisher = Publisher::start(&config.bus)?;
+    let consumer = Consumer::new(&config.bus, Stream::Events, GROUP, &config.service.instance)?;
+    let route =
+        Reloading::follow(config.config_path.clone(), config.document.route(), |document, _env| Ok(document.route()))?;
+    let (pinged_store, pinged_bus) = (store.clone(), publisher.clone());
+    let readiness = Readiness::builder(&shutdown)
+        .check(Dependency::Database, true, move || {
+            let store = pinged_store.clone();
+            async move { store.ping().await }
+        })
+        .check(Dependency::Redis, true, move || {
+            let publisher = pinged_bus.clone();
+            async move { publisher.ping().await }
+        })
+        .build();
+    metrics::describe();
+
+    let worker = Worker { consumer, publisher, store, route, tuning: config.tuning, shutdown: shutdown.clone() };
+    let ended = shutdown.clone();
+    let consuming = tokio::spawn(async move {
+        worker.consume().await;
+        // Nothing is in flight any more: there is no reason to wait for the proxy.
+        ended.begin();
+    });
+    http::serve(&config.service, metrics::HTTP, readiness, shutdown, |_app| {}).await?;
+    consuming.await?;
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! What the worker measures.
+
+use std::time::Duration;
+
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use tocsin_service::http::HttpMetrics;
+use tocsin_store::Applied;
+
+pub(crate) const HTTP: HttpMetrics = HttpMetrics {
+    requests: "tocsin_worker_http_requests_total",
+    duration: "tocsin_worker_http_request_duration_seconds",
+};
+
+const DELIVERIES: &str = "tocsin_worker_deliveries_total";
+const INCIDENTS: &str = "tocsin_worker_incidents_opened_total";
+const NOTICES: &str = "tocsin_worker_notices_total";
+const BATCH: &str = "tocsin_worker_batch_duration_seconds";
+const BATCH_SIZE: &str = "tocsin_worker_batch_deliveries";
+
+pub(crate) fn describe() {
+    describe_counter!(DELIVERIES, "Deliveries by outcome: applied, repeated (applied before) or dead (not readable)");
+    describe_counter!(INCIDENTS, "Incidents opened");
+    describe_counter!(NOTICES, "Rows written to the notification ledger");
+    describe_histogram!(BATCH, Unit::Seconds, "Time from reading a batch to its commit");
+    describe_histogram!(BATCH_SIZE, Unit::Count, "Deliveries in a batch");
+}
+
+pub(crate) fn applied(applied: Applied, dead: usize, size: usize, took: Duration) {
+    for (outcome, count) in [("applied", applied.fresh), ("repeated", applied.repeated), ("dead", dead)] {
+        counter!(DELIVERIES, "outcome" => outcome).increment(count as u64);
+    }
+    counter!(INCIDENTS).increment(applied.opened as u64);
+    counter!(NOTICES).increment(applied.notices as u64);
+    histogram!(BATCH).record(took);
+    #[expect(clippy::cast_precision_loss, reason = "a batch has at most 1000 deliveries")]
+    histogram!(BATCH_SIZE).record(size as f64);
+}
