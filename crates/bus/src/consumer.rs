@@ -86,8 +86,24 @@ impl Consumer {
     /// Waits up to `block` for new entries, and takes at most `max`. Makes the group if it is not there, reading the
     /// stream from its beginning: after a failover that lost the group, everything comes again rather than nothing.
     pub async fn read(&self, max: usize, block: Duration) -> Result<Batch, BusError> {
+        self.read_with(StreamReadOptions::default(), max, block).await
+    }
+
+    /// Like [`Consumer::read`], but at most once: what is returned counts as acknowledged. For wake-ups, whose loss costs
+    /// little and whose redelivery is worth nothing. Says how many there were.
+    pub async fn take(&self, max: usize, block: Duration) -> Result<usize, BusError> {
+        let batch = self.read_with(StreamReadOptions::default().noack(), max, block).await?;
+        let ids: Vec<&str> = batch.entries.iter().map(|entry| entry.id.as_str()).collect();
+        if !ids.is_empty() {
+            let mut connection = self.pool.get().await?;
+            within(self.command_timeout, connection.xdel::<_, _, ()>(&self.key, &ids)).await?;
+        }
+        Ok(ids.len())
+    }
+
+    async fn read_with(&self, options: StreamReadOptions, max: usize, block: Duration) -> Result<Batch, BusError> {
         let block_ms = usize::try_from(block.as_millis()).unwrap_or(usize::MAX).max(1);
-        let options = StreamReadOptions::default().group(self.group, &self.name).count(max).block(block_ms);
+        let options = options.group(self.group, &self.name).count(max).block(block_ms);
         let mut connection = self.pool.get().await?;
         let (keys, ids) = ([&self.key], [">"]);
         let read = connection.xread_options::<_, _, Option<StreamReadReply>>(&keys, &ids, &options);

@@ -126,13 +126,6 @@ pub mod common {
     /// Connections to Postgres.
     pub const DATABASE_CONNECTIONS: Variable<u32> =
         Variable::new("TOCSIN_DATABASE_CONNECTIONS", || 8, "most connections to Postgres (1 to 200)");
-    /// Where people reach Tocsin.
-    pub const PUBLIC_URL: Variable<Url> = Variable::new(
-        "TOCSIN_PUBLIC_URL",
-        || Url::parse("http://127.0.0.1:8080").unwrap_or_else(|_| unreachable!("a literal URL")),
-        "address at which people reach Tocsin, for links",
-    );
-
     /// For `--help`; `TOCSIN_LISTEN` is added by each service, with its own default.
     pub const ALL: &[&dyn Documented] =
         &[&CONFIG, &INSTANCE, &HTTP_WORKERS, &LOG_FORMAT, &LOG, &OTLP_ENDPOINT, &DRAIN_DELAY, &SHUTDOWN_TIMEOUT];

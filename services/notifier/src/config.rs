@@ -1,0 +1,81 @@
+//! What the notifier reads at boot.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tocsin_bus::BusConfig;
+use tocsin_service::config::{ConfigError, Document, Documented, Environment, ServiceConfig, Variable, common};
+use tocsin_store::StoreConfig;
+
+use crate::receivers::Receivers;
+
+const LISTEN: Variable<SocketAddr> =
+    Variable::new("TOCSIN_LISTEN", || SocketAddr::from((Ipv4Addr::LOCALHOST, 8084)), "address and port of HTTP");
+const REQUEST_TIMEOUT: Variable<Duration> = Variable::new(
+    "TOCSIN_NOTIFIER_REQUEST_TIMEOUT",
+    || Duration::from_secs(5),
+    "longest that a receiver may take to answer (100ms to 15s)",
+);
+
+/// Longest that Redis may take to answer.
+const BUS_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest that Postgres may take to answer.
+const STORE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The variables of the notifier, for `--help`.
+pub const VARIABLES: &[&dyn Documented] = &[
+    &LISTEN,
+    &common::REDIS_URL,
+    &common::REDIS_PREFIX,
+    &common::DATABASE_URL,
+    &common::DATABASE_CONNECTIONS,
+    &REQUEST_TIMEOUT,
+];
+
+/// The configuration of the notifier.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What every service has.
+    pub service: ServiceConfig,
+    /// What wakes it.
+    pub bus: BusConfig,
+    /// Where the ledger is.
+    pub store: StoreConfig,
+    /// Longest that a receiver may take.
+    pub request_timeout: Duration,
+    /// Where the file is.
+    pub config_path: Option<PathBuf>,
+    pub(crate) receivers: Receivers,
+}
+
+impl Config {
+    /// Reads and checks everything, the receivers' secrets included.
+    pub fn read(env: &mut Environment, version: &'static str) -> Result<Self, ConfigError> {
+        let service = ServiceConfig::read(env, version, &LISTEN);
+        let bus = BusConfig {
+            url: env.get(&common::REDIS_URL),
+            prefix: env.get(&common::REDIS_PREFIX),
+            command_timeout: BUS_TIMEOUT,
+        };
+        let store = StoreConfig {
+            url: env.get(&common::DATABASE_URL),
+            connections: env.get(&common::DATABASE_CONNECTIONS),
+            timeout: STORE_TIMEOUT,
+            application: "tocsin-notifier",
+        };
+        let request_timeout = env.get(&REQUEST_TIMEOUT);
+        let bounds = Duration::from_millis(100)..=Duration::from_secs(15);
+        env.check(bounds.contains(&request_timeout), &REQUEST_TIMEOUT, "use a duration from 100ms to 15s");
+        env.check((1..=200).contains(&store.connections), &common::DATABASE_CONNECTIONS, "use a number from 1 to 200");
+        let config_path = env.get(&common::CONFIG);
+        let receivers =
+            Document::load(config_path.as_deref()).and_then(|document| Receivers::from_document(&document, env));
+        let receivers = receivers.unwrap_or_else(|error| {
+            env.extend(error.problems);
+            Receivers::default()
+        });
+        env.finish()?;
+        Ok(Self { service, bus, store, request_timeout, config_path, receivers })
+    }
+}

@@ -1,0 +1,125 @@
+//! Receivers. Each kind has a file of its own that renders a notice and reads the provider's answer.
+
+mod slack;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tocsin_service::config::{ConfigError, Document, Environment};
+use tocsin_shared::ledger::NoticeKind;
+use tocsin_store::IncidentRecord;
+
+use slack::SlackWebhook;
+
+/// Longest part of a provider's answer that is kept, in bytes.
+const MAX_ANSWER_BYTES: usize = 512;
+
+/// Somebody who can be told.
+#[derive(Debug, Clone)]
+pub(crate) enum Receiver {
+    SlackWebhook(SlackWebhook),
+}
+
+/// The configured receivers, by name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Receivers(HashMap<String, Receiver>);
+
+/// What a provider made of a notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It has it.
+    Taken,
+    /// It will not take it, however often it is asked.
+    Refused,
+    /// It may take it later.
+    Failed {
+        /// How long it asked us to wait.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// An attempt, as the ledger records it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) answer: Answer,
+    pub(crate) http_status: Option<u16>,
+    /// What the provider said, or why nothing came. Without secrets.
+    pub(crate) text: String,
+}
+
+impl Receivers {
+    /// Builds every receiver of the file and reads its secrets.
+    pub(crate) fn from_document(document: &Document, env: &Environment) -> Result<Self, ConfigError> {
+        let mut receivers = HashMap::new();
+        let mut problems = Vec::new();
+        for (index, section) in document.receivers.iter().enumerate() {
+            let Some(slack) = &section.slack else {
+                continue;
+            };
+            match SlackWebhook::new(&slack.webhook_url(index), env) {
+                Ok(webhook) => {
+                    receivers.insert(section.name.clone(), Receiver::SlackWebhook(webhook));
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(Self(receivers)) } else { Err(ConfigError { problems }) }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Receiver> {
+        self.0.get(name)
+    }
+}
+
+impl Receiver {
+    pub(crate) async fn send(&self, client: &reqwest::Client, kind: NoticeKind, record: &IncidentRecord) -> Sent {
+        match self {
+            Self::SlackWebhook(webhook) => webhook.send(client, kind, record).await,
+        }
+    }
+}
+
+impl Sent {
+    pub(crate) fn refused(reason: &str) -> Self {
+        Self { answer: Answer::Refused, http_status: None, text: reason.to_owned() }
+    }
+
+    /// A request that brought no answer. The address is a secret and is left out.
+    fn no_answer(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        Self { answer: Answer::Failed { retry_after: None }, http_status: None, text: bounded(&text) }
+    }
+}
+
+/// The start of a response's body, as text that Postgres can hold.
+async fn body_start(response: &mut reqwest::Response) -> String {
+    let mut bytes = Vec::new();
+    while bytes.len() < MAX_ANSWER_BYTES {
+        match response.chunk().await {
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Err(error) => return format!("[unreadable: {}]", error.without_url()),
+        }
+    }
+    bounded(&String::from_utf8_lossy(&bytes))
+}
+
+fn bounded(text: &str) -> String {
+    let mut end = text.len().min(MAX_ANSWER_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].replace('\0', "\u{FFFD}")
+}
+
+/// The `Retry-After` of a response, in its form of seconds.
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let value = response.headers().get("retry-after")?.to_str().ok()?;
+    value.trim().parse().ok().map(Duration::from_secs)
+}
