@@ -1,0 +1,61 @@
+//! What the api reads at boot.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tocsin_service::config::{ConfigError, Document, Documented, Environment, ServiceConfig, Variable, common};
+use tocsin_store::StoreConfig;
+
+use crate::auth::Tokens;
+
+const LISTEN: Variable<SocketAddr> =
+    Variable::new("TOCSIN_LISTEN", || SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)), "address and port of HTTP");
+const QUERY_TIMEOUT: Variable<Duration> = Variable::new(
+    "TOCSIN_API_QUERY_TIMEOUT",
+    || Duration::from_secs(3),
+    "longest wait for Postgres before a request is answered 503 (100ms to 30s)",
+);
+
+/// The variables of the api, for `--help`.
+pub const VARIABLES: &[&dyn Documented] =
+    &[&LISTEN, &common::DATABASE_URL, &common::DATABASE_CONNECTIONS, &QUERY_TIMEOUT];
+
+/// The configuration of the api.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What every service has.
+    pub service: ServiceConfig,
+    /// Where the state is.
+    pub store: StoreConfig,
+    /// Where the file is.
+    pub config_path: Option<PathBuf>,
+    pub(crate) tokens: Tokens,
+}
+
+impl Config {
+    /// Reads and checks everything, the tokens' hashes included. Without a file, a demo token is made and printed.
+    pub fn read(env: &mut Environment, version: &'static str) -> Result<Self, ConfigError> {
+        let service = ServiceConfig::read(env, version, &LISTEN);
+        let store = StoreConfig {
+            url: env.get(&common::DATABASE_URL),
+            connections: env.get(&common::DATABASE_CONNECTIONS),
+            timeout: env.get(&QUERY_TIMEOUT),
+            application: "tocsin-api",
+        };
+        let bounds = Duration::from_millis(100)..=Duration::from_secs(30);
+        env.check(bounds.contains(&store.timeout), &QUERY_TIMEOUT, "use a duration from 100ms to 30s");
+        env.check((1..=200).contains(&store.connections), &common::DATABASE_CONNECTIONS, "use a number from 1 to 200");
+        let config_path = env.get(&common::CONFIG);
+        let tokens = Document::load(config_path.as_deref()).and_then(|document| Tokens::from_document(&document, env));
+        let mut tokens = tokens.unwrap_or_else(|error| {
+            env.extend(error.problems);
+            Tokens::default()
+        });
+        env.finish()?;
+        if config_path.is_none() {
+            tokens = Tokens::demo();
+        }
+        Ok(Self { service, store, config_path, tokens })
+    }
+}

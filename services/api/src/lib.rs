@@ -1,0 +1,62 @@
+//! The read API: incidents and alerts, from Postgres, to whoever has a token. Works while Redis is away.
+
+mod auth;
+mod config;
+mod metrics;
+mod params;
+mod routes;
+mod views;
+
+use actix_web::web;
+pub use config::{Config, VARIABLES};
+use tocsin_service::config::Reloading;
+use tocsin_service::health::{Dependency, Readiness};
+use tocsin_service::http::{self, Problem, ServeError};
+use tocsin_service::shutdown::Shutdown;
+use tocsin_shared::ErrorCode;
+use tocsin_store::{Store, StoreError};
+
+use crate::auth::Tokens;
+
+/// When to try again what the database did not answer, in seconds.
+const RETRY_AFTER_SECS: u32 = 1;
+
+/// Why the api ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// HTTP cannot be served.
+    #[error("cannot serve HTTP")]
+    Serve(#[from] ServeError),
+    /// SIGHUP cannot be listened for.
+    #[error("cannot listen for SIGHUP")]
+    Reload(#[from] std::io::Error),
+}
+
+/// Serves until `shutdown` ends it.
+pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
+    let store = Store::new(&config.store);
+    let tokens = Reloading::follow(config.config_path.clone(), config.tokens, Tokens::from_document)?;
+    let pinged = store.clone();
+    let readiness = Readiness::builder(&shutdown)
+        .check(Dependency::Database, true, move || {
+            let store = pinged.clone();
+            async move { store.ping().await }
+        })
+        .build();
+    let (store, tokens) = (web::Data::new(store), web::Data::new(tokens));
+    http::serve(&config.service, metrics::HTTP, readiness, shutdown, move |app| {
+        app.app_data(store.clone()).app_data(tokens.clone());
+        routes::add(app);
+    })
+    .await?;
+    Ok(())
+}
+
+/// What a client is told of a failure of the store; the rest is logged here.
+fn unavailable(error: StoreError) -> Problem {
+    tracing::error!(error = &error as &dyn std::error::Error, "the database failed a request");
+    match error {
+        StoreError::UnknownValue { .. } | StoreError::Json { .. } => Problem::new(ErrorCode::Internal),
+        _ => Problem::new(ErrorCode::DatabaseUnavailable).retry_after(RETRY_AFTER_SECS),
+    }
+}

@@ -1,0 +1,167 @@
+//! Query parameters of lists: read one by one, so that a refusal names the parameter, and an unknown one is refused
+//! rather than silently without effect.
+
+use std::fmt::Display;
+use std::future::{Ready, ready};
+use std::str::FromStr;
+
+use actix_web::{FromRequest, HttpRequest, dev, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tocsin_service::http::Problem;
+use tocsin_shared::{ErrorCode, Labels};
+use tocsin_store::Window;
+
+/// Items in a list, unless `limit` says otherwise.
+const DEFAULT_LIMIT: i64 = 50;
+/// Most items in a list.
+const MAX_LIMIT: i64 = 250;
+/// Most items that `page` may skip; beyond, use the cursor.
+const MAX_OFFSET: i64 = 10_000;
+/// Longest text to search for, in bytes.
+const MAX_TEXT_BYTES: usize = 200;
+
+/// The parameters of a request that were not read yet.
+#[derive(Debug)]
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl FromRequest for Params {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+        let problem = |_| Problem::new(ErrorCode::InvalidParameter).detail("the query string cannot be read");
+        let params = pairs.map(|pairs| Self(pairs.into_inner())).map_err(problem);
+        // Postgres cannot hold NUL, so nothing can match it either.
+        ready(params.and_then(|params| match params.0.iter().find(|(_, value)| value.contains('\0')) {
+            Some((name, _)) => Err(invalid(name, "must not hold a NUL")),
+            None => Ok(params),
+        }))
+    }
+}
+
+impl Params {
+    /// The value of a parameter that may be given once.
+    pub(crate) fn take<T: FromStr<Err: Display>>(&mut self, name: &str) -> Result<Option<T>, Problem> {
+        let mut values = self.take_all(name);
+        let Some(value) = values.pop() else {
+            return Ok(None);
+        };
+        if !values.is_empty() {
+            return Err(invalid(name, "is given more than once"));
+        }
+        value.parse().map(Some).map_err(|error| invalid(name, error))
+    }
+
+    /// `label=name=value`, any number of times.
+    pub(crate) fn labels(&mut self) -> Result<Labels, Problem> {
+        let pair = |text: String| match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+            _ => Err(invalid("label", "use label=name=value")),
+        };
+        self.take_all("label").into_iter().map(pair).collect()
+    }
+
+    /// `q`: a text to search for.
+    pub(crate) fn text(&mut self) -> Result<Option<String>, Problem> {
+        let text = self.take::<String>("q")?.filter(|text| !text.is_empty());
+        match text {
+            Some(text) if text.len() > MAX_TEXT_BYTES => {
+                Err(invalid("q", format!("use at most {MAX_TEXT_BYTES} bytes")))
+            }
+            text => Ok(text),
+        }
+    }
+
+    /// `limit`, and one of `page` and `cursor`.
+    pub(crate) fn window<C: FromStr>(&mut self) -> Result<Window<C>, Problem> {
+        let limit = self.take("limit")?.unwrap_or(DEFAULT_LIMIT);
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            return Err(invalid("limit", format!("use a number from 1 to {MAX_LIMIT}")));
+        }
+        let page: Option<i64> = self.take("page")?;
+        let cursor: Option<String> = self.take("cursor")?;
+        if page.is_some() && cursor.is_some() {
+            return Err(invalid("cursor", "use either page or cursor"));
+        }
+        let offset = page.unwrap_or(1).checked_sub(1).and_then(|pages| pages.checked_mul(limit));
+        let offset = offset.filter(|offset| (0..=MAX_OFFSET).contains(offset)).ok_or_else(|| {
+            invalid("page", format!("skips at most {MAX_OFFSET} items, from page 1 on; use cursor beyond"))
+        })?;
+        let before =
+            cursor.map(|text| read_cursor(&text).ok_or_else(|| invalid("cursor", "use next_cursor as it was given")));
+        Ok(Window { before: before.transpose()?, offset, limit })
+    }
+
+    /// Refuses what nobody asked for.
+    pub(crate) fn finish(self) -> Result<(), Problem> {
+        match self.0.first() {
+            Some((name, _)) => Err(invalid(name, "is not known here")),
+            None => Ok(()),
+        }
+    }
+
+    fn take_all(&mut self, name: &str) -> Vec<String> {
+        self.0.extract_if(.., |(given, _)| given == name).map(|(_, value)| value).collect()
+    }
+}
+
+fn invalid(name: &str, fault: impl Display) -> Problem {
+    let name: String = name.chars().take(50).collect();
+    Problem::new(ErrorCode::InvalidParameter).detail(format!("parameter {name}: {fault}"))
+}
+
+/// The text of a cursor: opaque to clients, so that what it stands for may change.
+pub(crate) fn write_cursor(position: impl Display) -> String {
+    URL_SAFE_NO_PAD.encode(position.to_string())
+}
+
+fn read_cursor<C: FromStr>(text: &str) -> Option<C> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params(query: &str) -> Params {
+        let pairs =
+            query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        Params(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    fn refusal<T>(result: Result<T, Problem>) -> String {
+        result.err().expect("it should have been refused").to_string()
+    }
+
+    #[test]
+    fn a_window_has_defaults_and_bounds() {
+        let window = params("").window::<i64>().unwrap();
+        assert_eq!(window, Window { before: None, offset: 0, limit: 50 });
+        assert_eq!(params("page=3&limit=20").window::<i64>().unwrap().offset, 40);
+        for query in ["limit=0", "limit=251", "limit=x", "page=0", "page=-1", "page=9223372036854775807", "page=1000"] {
+            assert!(params(query).window::<i64>().is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_comes_back_as_it_was_given() {
+        let cursor = write_cursor(42);
+        assert_eq!(params(&format!("cursor={cursor}")).window::<i64>().unwrap().before, Some(42));
+        assert!(refusal(params("cursor=%%").window::<i64>()).contains("parameter cursor"));
+        assert!(refusal(params(&format!("page=2&cursor={cursor}")).window::<i64>()).contains("either"));
+    }
+
+    #[test]
+    fn what_is_unknown_or_given_twice_is_named() {
+        assert!(refusal(params("colour=red").finish()).contains("colour"));
+        assert!(refusal(params("status=a&status=b").take::<String>("status")).contains("status"));
+    }
+
+    #[test]
+    fn labels_are_pairs() {
+        assert_eq!(params("label=a=b=c&label=d=").labels().unwrap().len(), 2);
+        assert!(refusal(params("label=a").labels()).contains("label"));
+    }
+}

@@ -1,0 +1,164 @@
+//! What is sent: types of their own, whose fields are the documented contract.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use tocsin_shared::board::Alert;
+use tocsin_shared::{
+    AlertId, AlertSeverity, AlertStatus, Fingerprint, IncidentId, IncidentSeverity, IncidentStatus, Labels,
+};
+use tocsin_store::{IncidentRecord, Page, TimelineRecord, Window};
+
+use crate::params::write_cursor;
+
+/// A list.
+#[derive(Debug, Serialize)]
+pub(crate) struct ListView<T> {
+    data: Vec<T>,
+    /// All that match, in this window or not.
+    total: i64,
+    limit: i64,
+    offset: i64,
+    /// Gives what follows; `null` at the end.
+    next_cursor: Option<String>,
+}
+
+impl<T> ListView<T> {
+    /// From a page of the store; `position` is the cursor that an item stands for.
+    pub(crate) fn new<I, C, P>(page: Page<I>, window: Window<C>, position: impl Fn(&I) -> P) -> Self
+    where
+        T: From<I>,
+        P: std::fmt::Display,
+    {
+        let last = page.items.last().filter(|_| page.has_more);
+        Self {
+            next_cursor: last.map(|item| write_cursor(position(item))),
+            data: page.items.into_iter().map(T::from).collect(),
+            total: page.total,
+            limit: window.limit,
+            offset: window.offset,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct IncidentView {
+    id: IncidentId,
+    incident_number: i64,
+    title: String,
+    status: IncidentStatus,
+    severity: IncidentSeverity,
+    summary: Option<String>,
+    group_key: String,
+    labels: Labels,
+    alert_count: i32,
+    firing_count: i32,
+    created_at: DateTime<Utc>,
+    triggered_at: DateTime<Utc>,
+    acknowledged_at: Option<DateTime<Utc>>,
+    acknowledged_by: Option<String>,
+    resolved_at: Option<DateTime<Utc>>,
+    updated_at: DateTime<Utc>,
+    version: i64,
+}
+
+impl From<IncidentRecord> for IncidentView {
+    fn from(record: IncidentRecord) -> Self {
+        let IncidentRecord { number, created_at, acknowledged_at, acknowledged_by, incident } = record;
+        Self {
+            id: incident.id,
+            incident_number: number,
+            title: incident.title,
+            status: incident.status,
+            severity: incident.severity,
+            summary: incident.summary,
+            group_key: incident.group_key,
+            labels: incident.labels,
+            alert_count: incident.alert_count,
+            firing_count: incident.firing.total(),
+            created_at,
+            triggered_at: incident.triggered_at,
+            acknowledged_at,
+            acknowledged_by,
+            resolved_at: incident.resolved_at,
+            updated_at: incident.updated_at,
+            version: incident.version,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct IncidentDetailView {
+    #[serde(flatten)]
+    pub(crate) incident: IncidentView,
+    pub(crate) alerts: Vec<AlertView>,
+    pub(crate) timeline: Vec<TimelineView>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct TimelineView {
+    id: i64,
+    timestamp: DateTime<Utc>,
+    r#type: String,
+    actor_type: String,
+    actor_id: Option<String>,
+    actor_name: Option<String>,
+    content: String,
+}
+
+impl From<TimelineRecord> for TimelineView {
+    fn from(record: TimelineRecord) -> Self {
+        Self {
+            id: record.id,
+            timestamp: record.at,
+            r#type: record.kind,
+            actor_type: record.actor_type,
+            actor_id: record.actor_id,
+            actor_name: record.actor_name,
+            content: record.content,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct AlertView {
+    id: AlertId,
+    external_id: Option<String>,
+    source: String,
+    fingerprint: Fingerprint,
+    status: AlertStatus,
+    severity: AlertSeverity,
+    title: String,
+    description: Option<String>,
+    labels: Labels,
+    annotations: Labels,
+    incident_id: Option<IncidentId>,
+    started_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
+    received_at: DateTime<Utc>,
+    last_seen_at: DateTime<Utc>,
+    occurrences: i64,
+}
+
+impl From<Alert> for AlertView {
+    fn from(alert: Alert) -> Self {
+        let event = alert.newest;
+        Self {
+            id: alert.id,
+            external_id: event.external_id,
+            source: alert.source,
+            fingerprint: event.fingerprint,
+            status: event.status,
+            severity: event.severity,
+            title: event.title,
+            description: event.description,
+            labels: event.labels,
+            annotations: event.annotations,
+            incident_id: alert.incident_id,
+            started_at: event.started_at,
+            ended_at: event.ended_at,
+            received_at: alert.received_at,
+            last_seen_at: alert.last_seen_at,
+            occurrences: alert.occurrences,
+        }
+    }
+}
