@@ -91,8 +91,11 @@ pub mod common {
     pub const LOG_FORMAT: Variable<LogFormat> =
         Variable::new("TOCSIN_LOG_FORMAT", || LogFormat::Json, "form of log lines: json or human");
     /// Log filter.
-    pub const LOG: Variable<String> =
-        Variable::new("TOCSIN_LOG", || "info".to_owned(), "log filter, such as info,tocsin_bus=debug");
+    pub const LOG: Variable<String> = Variable::new(
+        "TOCSIN_LOG",
+        || "info,actix_server=warn".to_owned(),
+        "log filter, such as info,tocsin_bus=debug",
+    );
     /// Traces.
     pub const OTLP_ENDPOINT: Variable<Option<Url>> = Variable::new(
         "TOCSIN_OTLP_ENDPOINT",

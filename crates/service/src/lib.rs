@@ -57,6 +57,7 @@ where
 
 /// Prints a configuration error where an operator looks for it, before logging is up.
 #[allow(clippy::print_stderr, reason = "there is no log yet that could take it")]
+#[must_use]
 pub fn report(error: &ConfigError) -> ExitCode {
     eprintln!("{error}");
     ExitCode::from(2)

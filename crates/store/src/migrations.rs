@@ -11,7 +11,7 @@ use crate::StoreError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// The advisory lock under which one process migrates while others wait: "tocsin" in ASCII.
-const LOCK: i64 = 0x0074_6f63_7369_6e;
+const LOCK: i64 = 0x0000_746f_6373_696e;
 
 /// Applies every migration that is not applied yet, and says which. Must be called on a multi-threaded tokio runtime.
 pub async fn migrate(url: &SecretString) -> Result<Vec<String>, StoreError> {

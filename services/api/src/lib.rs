@@ -53,6 +53,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
 }
 
 /// What a client is told of a failure of the store; the rest is logged here.
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
 fn unavailable(error: StoreError) -> Problem {
     tracing::error!(error = &error as &dyn std::error::Error, "the database failed a request");
     match error {

@@ -30,7 +30,7 @@ async fn incident_list(_: Reader, mut params: Params, store: web::Data<Store>) -
     let window = params.window()?;
     params.finish()?;
     let page = store.incident_list(&filter, window).await.map_err(unavailable)?;
-    Ok(HttpResponse::Ok().json(ListView::<IncidentView>::new(page, window, |record| record.number)))
+    Ok(HttpResponse::Ok().json(ListView::<IncidentView>::new(page, &window, |record| record.number)))
 }
 
 async fn incident_detail(_: Reader, id: web::Path<String>, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
@@ -62,7 +62,7 @@ async fn alert_list(_: Reader, mut params: Params, store: web::Data<Store>) -> R
     let window = params.window()?;
     params.finish()?;
     let page = store.alert_list(&filter, window).await.map_err(unavailable)?;
-    Ok(HttpResponse::Ok().json(ListView::<AlertView>::new(page, window, |alert| alert.id)))
+    Ok(HttpResponse::Ok().json(ListView::<AlertView>::new(page, &window, |alert| alert.id)))
 }
 
 async fn alert_detail(_: Reader, id: web::Path<String>, store: web::Data<Store>) -> Result<HttpResponse, Problem> {

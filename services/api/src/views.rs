@@ -24,7 +24,7 @@ pub(crate) struct ListView<T> {
 
 impl<T> ListView<T> {
     /// From a page of the store; `position` is the cursor that an item stands for.
-    pub(crate) fn new<I, C, P>(page: Page<I>, window: Window<C>, position: impl Fn(&I) -> P) -> Self
+    pub(crate) fn new<I, C, P>(page: Page<I>, window: &Window<C>, position: impl Fn(&I) -> P) -> Self
     where
         T: From<I>,
         P: std::fmt::Display,

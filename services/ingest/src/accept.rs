@@ -19,6 +19,7 @@ pub(crate) struct Acceptor {
 
 /// A request that was understood, and not yet accepted.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "a delivery id is what the field's standards call it")]
 pub(crate) struct Delivery {
     pub(crate) source: &'static str,
     /// The sender's own name of the delivery, which makes a repeat harmless.

@@ -7,13 +7,16 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use tocsin_shared::AlertEvent;
 
+/// Turns a body into at least one event.
+pub type Parse = fn(body: &[u8], received_at: DateTime<Utc>) -> Result<Vec<AlertEvent>, SourceError>;
+
 /// A kind of sender.
 #[derive(Debug)]
 pub struct Source {
     /// Its name, in addresses and as `source` of its alerts.
     pub name: &'static str,
-    /// Turns a body into at least one event.
-    pub parse: fn(body: &[u8], received_at: DateTime<Utc>) -> Result<Vec<AlertEvent>, SourceError>,
+    /// How its bodies are read.
+    pub parse: Parse,
 }
 
 /// Every sender.

@@ -9,9 +9,9 @@ use tocsin_store::Verdict;
 /// Wait before the second attempt; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Longest wait of our own choosing.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_mins(1);
 /// Longest wait that a receiver may ask for.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 /// Age at which a notice is worth no further attempt.
 const DEADLINE: TimeDelta = TimeDelta::hours(1);
 

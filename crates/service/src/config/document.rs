@@ -51,6 +51,7 @@ pub struct ReceiverSection {
 /// `slack`: an incoming webhook. The address is a secret, because whoever knows it can post.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names are the file's keys")]
 pub struct SlackSection {
     webhook_url: Option<SecretString>,
     webhook_url_file: Option<PathBuf>,

@@ -34,9 +34,9 @@ impl<T: Send + Sync + 'static> Reloading<T> {
         let mut hangups = signal(SignalKind::hangup())?;
         tokio::spawn(async move {
             while hangups.recv().await.is_some() {
-                let built =
+                let reloaded =
                     Document::load(path.as_deref()).and_then(|document| build(&document, &Environment::of_process()));
-                match built {
+                match reloaded {
                     Ok(value) => {
                         tracing::info!("configuration reloaded");
                         if sender.send(Arc::new(value)).is_err() {

@@ -60,13 +60,12 @@ pub(super) fn parse(body: &[u8], received_at: DateTime<Utc>) -> Result<Vec<Alert
 impl Alert {
     fn normalise(self, received_at: DateTime<Utc>) -> AlertEvent {
         let external_id = non_empty(self.external_id);
-        let fingerprint = match &external_id {
-            Some(id) => Fingerprint::of_external_id(id),
-            None => {
-                let mut identity = self.labels.clone();
-                identity.entry(ALERTNAME.to_owned()).or_insert_with(|| self.title.clone());
-                Fingerprint::of_labels(&identity)
-            }
+        let fingerprint = if let Some(id) = &external_id {
+            Fingerprint::of_external_id(id)
+        } else {
+            let mut identity = self.labels.clone();
+            identity.entry(ALERTNAME.to_owned()).or_insert_with(|| self.title.clone());
+            Fingerprint::of_labels(&identity)
         };
         let started_at = given(self.started_at);
         let ended_at = given(self.ended_at);
