@@ -1,0 +1,90 @@
+//! Real stores: a private Redis and a private Postgres, on free ports, with their data in one folder.
+//!
+//! Their settings are those that Tocsin's promises rest on: Redis writes its append-only file before it answers and evicts
+//! nothing; Postgres syncs every commit. Neither reads a configuration file of the system, and both listen on 127.0.0.1
+//! alone, where Postgres trusts everybody.
+
+mod postgres;
+mod redis;
+mod shared;
+
+use std::path::Path;
+use std::time::Duration;
+
+pub use self::postgres::Postgres;
+pub(crate) use self::postgres::query;
+pub use self::redis::Redis;
+pub use self::shared::SharedStores;
+use crate::command::Run;
+use crate::{Result, Service, programs};
+
+/// How long migrations may take.
+const MIGRATE_DEADLINE: Duration = Duration::from_mins(1);
+
+/// A private Redis and a private Postgres.
+#[derive(Debug)]
+pub struct Stores {
+    redis: Redis,
+    postgres: Postgres,
+}
+
+impl Stores {
+    /// Starts both in `folder` (`redis/`, `postgres/` and `logs/` below it) and waits until they answer. What the folder
+    /// holds from an earlier run is kept.
+    ///
+    /// # Errors
+    /// When a program is missing, or a store does not start or does not become ready.
+    pub async fn start(folder: &Path) -> Result<Self> {
+        tracing::info!("starting Redis and Postgres in {}", folder.display());
+        let (logs, redis, postgres) = (folder.join("logs"), folder.join("redis"), folder.join("postgres"));
+        let (redis, postgres) = tokio::try_join!(Redis::start(&redis, &logs), Postgres::start(&postgres, &logs))?;
+        Ok(Self { redis, postgres })
+    }
+
+    /// The stores that `tocsin-testbed with-stores` started for all tests of this run.
+    ///
+    /// # Errors
+    /// [`TestbedError::NoSharedStores`](crate::TestbedError::NoSharedStores) outside of it.
+    pub fn shared() -> Result<SharedStores> {
+        SharedStores::from_env()
+    }
+
+    /// The Redis.
+    #[must_use]
+    pub fn redis(&self) -> &Redis {
+        &self.redis
+    }
+
+    /// The Postgres.
+    #[must_use]
+    pub fn postgres(&self) -> &Postgres {
+        &self.postgres
+    }
+
+    /// Stops both; the data stays.
+    ///
+    /// # Errors
+    /// When a signal can't be sent. A store that was stopped before is no error.
+    pub async fn stop(&self) -> Result<()> {
+        let (postgres, redis) =
+            tokio::join!(self.postgres.process().stop_if_running(), self.redis.process().stop_if_running());
+        postgres?;
+        redis?;
+        Ok(())
+    }
+}
+
+/// Brings the database up to date: `tocsin-worker migrate`.
+///
+/// # Errors
+/// When the worker is not built or fails.
+pub async fn migrate(database_url: &str) -> Result<()> {
+    tracing::info!("bringing the database up to date");
+    Run::new(programs::service(Service::Worker)?)
+        .args(["migrate"])
+        .scrub_env()
+        .env("TOCSIN_DATABASE_URL", database_url)
+        .output(MIGRATE_DEADLINE)
+        .await?;
+    Ok(())
+}

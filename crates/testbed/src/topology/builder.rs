@@ -1,0 +1,286 @@
+//! How a topology is put together.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rand::Rng;
+use sha2::{Digest, Sha256};
+
+use super::front_door::{FrontDoor, Server};
+use super::service::{Service, ServiceProcess};
+use super::{Backing, Folder, Topology};
+use crate::process::Spec;
+use crate::stores::migrate;
+use crate::tenant::{Database, KeySpace};
+use crate::{Port, Process, Result, SharedStores, Stores, Tenant, TestbedError, programs};
+
+/// Where notifications go when no Slack webhook was given: the discard port, where nobody listens.
+const NO_SLACK: &str = "http://127.0.0.1:9/slack";
+
+/// What the keys begin with in a Redis that a topology has for itself.
+const OWN_PREFIX: &str = "tocsin";
+
+/// Puts a [`Topology`] together. Without any call: one of each service, the built-in default configuration, a fresh
+/// tenant of the shared stores, a free port, a random API token.
+#[derive(Debug)]
+#[must_use]
+pub struct TopologyBuilder {
+    counts: BTreeMap<Service, usize>,
+    config: Config,
+    env: Vec<(Option<Service>, OsString, OsString)>,
+    inherits_env: bool,
+    wanted: Wanted,
+    port: Option<u16>,
+    folder: Option<PathBuf>,
+    token: Option<String>,
+    slack_webhook_url: Option<String>,
+}
+
+#[derive(Debug)]
+enum Config {
+    BuiltIn,
+    File(PathBuf),
+    Text(String),
+}
+
+#[derive(Debug)]
+enum Wanted {
+    FreshTenant,
+    Tenant(Tenant),
+    OwnStores,
+    /// Boxed since it is much larger than the others.
+    Stores(Box<Stores>),
+}
+
+impl Default for TopologyBuilder {
+    fn default() -> Self {
+        Self {
+            counts: Service::ALL.into_iter().map(|service| (service, 1)).collect(),
+            config: Config::BuiltIn,
+            env: Vec::new(),
+            inherits_env: false,
+            wanted: Wanted::FreshTenant,
+            port: None,
+            folder: None,
+            token: None,
+            slack_webhook_url: None,
+        }
+    }
+}
+
+impl TopologyBuilder {
+    /// How many processes of a service to start; none is possible.
+    pub fn count(mut self, service: Service, count: usize) -> Self {
+        self.counts.insert(service, count);
+        self
+    }
+
+    /// Use this `tocsin.yaml`.
+    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config = Config::File(path.into());
+        self
+    }
+
+    /// Use this text as `tocsin.yaml`.
+    pub fn config_text(mut self, yaml: impl Into<String>) -> Self {
+        self.config = Config::Text(yaml.into());
+        self
+    }
+
+    /// Sets a variable for all services.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((None, name.into(), value.into()));
+        self
+    }
+
+    /// Sets a variable for all processes of one service.
+    pub fn env_for(mut self, service: Service, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((Some(service), name.into(), value.into()));
+        self
+    }
+
+    /// Lets the services see our own variables that begin with `TOCSIN_`. Tests keep them away, so that a developer's
+    /// shell does not change what they do.
+    pub fn inherit_env(mut self) -> Self {
+        self.inherits_env = true;
+        self
+    }
+
+    /// Use this share of stores.
+    pub fn tenant(mut self, tenant: Tenant) -> Self {
+        self.wanted = Wanted::Tenant(tenant);
+        self
+    }
+
+    /// Start stores for this topology alone, for tests that break them.
+    pub fn own_stores(mut self) -> Self {
+        self.wanted = Wanted::OwnStores;
+        self
+    }
+
+    /// Use these running stores, which the topology then owns.
+    pub fn stores(mut self, stores: Stores) -> Self {
+        self.wanted = Wanted::Stores(Box::new(stores));
+        self
+    }
+
+    /// Open the front door on this very port.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// Keep logs and generated files in this folder instead of a temporary one.
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// The API token, whose hash the services get as `TOCSIN_DEMO_TOKEN_SHA256`.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Where Slack messages go, as `TOCSIN_SLACK_WEBHOOK_URL`. Unless given, to an address where nobody listens.
+    pub fn slack_webhook_url(mut self, url: impl Into<String>) -> Self {
+        self.slack_webhook_url = Some(url.into());
+        self
+    }
+
+    /// Starts everything, in order, and waits until the front door has healthy servers.
+    ///
+    /// # Errors
+    /// When a program or binary is missing, a port is taken, or a process does not become ready. What had been started by
+    /// then is killed.
+    pub async fn start(self) -> Result<Topology> {
+        let folder = self.make_folder()?;
+        // The port first: a taken one is the most likely failure and the cheapest to find.
+        let port = self.port.map_or_else(Port::free, Port::fixed)?;
+        let token = self.token.clone().unwrap_or_else(random_token);
+        let config = self.write_config(folder.path())?;
+        let common = Common { folder: folder.path(), token: &token, config: config.as_deref(), port: port.number() };
+        let plan = self.plan(&common)?;
+        let backing = back(self.wanted, folder.path()).await?;
+        tracing::info!("starting {} services", plan.len());
+        let services = start_services(plan, &backing.tenant).await?;
+        let front_door = FrontDoor::start(
+            folder.path(),
+            port,
+            &servers(&services, Service::Ingest),
+            &servers(&services, Service::Api),
+        )
+        .await?;
+        Ok(Topology { front_door, services, backing, token, folder })
+    }
+
+    fn make_folder(&self) -> Result<Folder> {
+        if let Some(path) = &self.folder {
+            fs::create_dir_all(path).map_err(TestbedError::file("create", path))?;
+            return Ok(Folder::Given(path.clone()));
+        }
+        // In the run's folder, so that it goes away with the run even when this test is killed.
+        let parent =
+            SharedStores::from_env().map_or_else(|_| std::env::temp_dir(), |stores| stores.folder().to_owned());
+        let mut prefix = tempfile::Builder::new();
+        let folder = prefix.prefix("topology-").permissions(open_to_postgres()).tempdir_in(&parent);
+        folder.map(Folder::Temporary).map_err(TestbedError::file("create a folder in", parent))
+    }
+
+    fn write_config(&self, folder: &Path) -> Result<Option<PathBuf>> {
+        match &self.config {
+            Config::BuiltIn => Ok(None),
+            Config::File(path) => Ok(Some(path.clone())),
+            Config::Text(yaml) => {
+                let path = folder.join("tocsin.yaml");
+                fs::write(&path, yaml).map_err(TestbedError::file("write", &path))?;
+                Ok(Some(path))
+            }
+        }
+    }
+
+    /// One specification and port for each service process.
+    fn plan(&self, common: &Common<'_>) -> Result<Vec<(Service, Spec, Port)>> {
+        let mut plan = Vec::new();
+        for service in Service::ALL {
+            let program = programs::service(service)?;
+            for number in 1..=self.counts.get(&service).copied().unwrap_or(0) {
+                let port = Port::free()?;
+                let name = format!("{service}-{number}");
+                let mut spec = Spec::new(name, &program, &common.folder.join("logs"));
+                spec.scrub_env = !self.inherits_env;
+                spec.env = self.service_env(service, &spec.name, &port, common);
+                plan.push((service, spec, port));
+            }
+        }
+        Ok(plan)
+    }
+
+    fn service_env(&self, service: Service, name: &str, port: &Port, common: &Common<'_>) -> Vec<(OsString, OsString)> {
+        let slack = self.slack_webhook_url.as_deref().unwrap_or(NO_SLACK);
+        let mut env: Vec<(OsString, OsString)> = vec![
+            ("TOCSIN_LISTEN".into(), format!("127.0.0.1:{}", port.number()).into()),
+            ("TOCSIN_INSTANCE".into(), name.into()),
+            ("TOCSIN_PUBLIC_URL".into(), format!("http://127.0.0.1:{}", common.port).into()),
+            ("TOCSIN_DEMO_TOKEN_SHA256".into(), hex::encode(Sha256::digest(common.token)).into()),
+            ("TOCSIN_SLACK_WEBHOOK_URL".into(), slack.into()),
+        ];
+        env.extend(common.config.map(|path| ("TOCSIN_CONFIG".into(), path.into())));
+        let extra = self.env.iter().filter(|(only, ..)| only.is_none_or(|only| only == service));
+        env.extend(extra.map(|(_, name, value)| (name.clone(), value.clone())));
+        env
+    }
+}
+
+/// What all services of one topology share.
+struct Common<'a> {
+    folder: &'a Path,
+    token: &'a str,
+    config: Option<&'a Path>,
+    port: u16,
+}
+
+async fn back(wanted: Wanted, folder: &Path) -> Result<Backing> {
+    let stores = match wanted {
+        Wanted::FreshTenant => return Ok(Backing { tenant: Tenant::shared().await?, stores: None }),
+        Wanted::Tenant(tenant) => return Ok(Backing { tenant, stores: None }),
+        Wanted::OwnStores => Stores::start(folder).await?,
+        Wanted::Stores(stores) => *stores,
+    };
+    migrate(&stores.postgres().url()).await?;
+    let keys = KeySpace::at(stores.redis().url(), OWN_PREFIX);
+    let tenant = Tenant::new(keys, Database::at(stores.postgres().url()));
+    Ok(Backing { tenant, stores: Some(stores) })
+}
+
+async fn start_services(plan: Vec<(Service, Spec, Port)>, tenant: &Tenant) -> Result<Vec<ServiceProcess>> {
+    let mut services = Vec::with_capacity(plan.len());
+    for (service, spec, port) in plan {
+        let spec = spec
+            .env("TOCSIN_REDIS_URL", tenant.redis_url())
+            .env("TOCSIN_REDIS_PREFIX", tenant.redis_prefix())
+            .env("TOCSIN_DATABASE_URL", tenant.database_url());
+        let process = Process::new(spec);
+        process.start().await?;
+        services.push(ServiceProcess { service, process, port });
+    }
+    futures_util::future::try_join_all(services.iter().map(ServiceProcess::wait_ready)).await?;
+    Ok(services)
+}
+
+fn servers(services: &[ServiceProcess], service: Service) -> Vec<Server> {
+    let of_service = services.iter().filter(|process| process.service == service);
+    of_service.map(|process| Server { name: process.process.name().to_owned(), port: process.port.number() }).collect()
+}
+
+/// An API token nobody can guess.
+pub(crate) fn random_token() -> String {
+    format!("tocsin_{}", hex::encode(rand::rng().random::<[u8; 24]>()))
+}
+
+/// The account that Postgres runs as must be able to pass through the folder to its data.
+pub(crate) fn open_to_postgres() -> fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o711)
+}

@@ -1,0 +1,122 @@
+//! The configuration of the front door.
+
+use std::fmt::Write as _;
+
+/// The names of the backends.
+pub(super) const BACKENDS: [&str; 2] = ["ingest", "api"];
+
+/// What senders post to; everything else is for the api.
+const INGEST_PATHS: &str = "/api/v1/webhooks/ /api/v2/alerts /v2/enqueue /integrations/v1/ /api/v1/slack/";
+
+/// One server behind the front door.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// The name of its process.
+    pub name: String,
+    /// Its port on 127.0.0.1.
+    pub port: u16,
+}
+
+/// Settings that hold for all of it. `retry-on conn-failure` alone: a request that has been sent is never sent twice.
+/// `redispatch 1` makes each of those retries go to another server.
+const GLOBAL: &str = "\
+global
+    maxconn 4000
+    # A second HAProxy on our port shall fail, not share it.
+    noreuseport
+    # Small services, quick answers: what is left of an old process on reload has no long business.
+    hard-stop-after 30s
+
+defaults
+    mode http
+    timeout connect 500ms
+    timeout check 300ms
+    timeout client 30s
+    timeout server 30s
+    timeout http-request 10s
+    timeout http-keep-alive 30s
+    timeout queue 2s
+    timeout tunnel 1h
+    option http-keep-alive
+    option forwardfor
+    option redispatch 1
+    http-reuse safe
+    retries 3
+    retry-on conn-failure
+    option httpchk GET /ready
+    http-check expect status 200
+    default-server inter 300ms fastinter 150ms downinter 150ms fall 2 rise 1
+";
+
+/// What the front door answers by itself: status, code, title. The shape is that of every problem that the services send.
+/// The exception is what can't be parsed as HTTP at all, which `HAProxy` answers below this level with a page of its own.
+const PROBLEMS: [(u16, &str, &str); 6] = [
+    (400, "bad_request", "The request was not understood"),
+    (408, "request_timeout", "The request took too long to arrive"),
+    (500, "internal", "Something failed on our side"),
+    (502, "bad_gateway", "The server broke off its answer"),
+    (503, "no_healthy_server", "No server can take this right now; try again"),
+    (504, "gateway_timeout", "The server took too long to answer"),
+];
+
+/// The whole configuration.
+pub(super) fn render(port: u16, statistics: u16, ingest: &[Server], api: &[Server]) -> String {
+    let mut text = GLOBAL.to_owned();
+    for (status, code, title) in PROBLEMS {
+        let retry_after = if status == 503 { " hdr Retry-After 1" } else { "" };
+        let _ = writeln!(
+            text,
+            "    http-error status {status} content-type application/problem+json{retry_after} \
+             hdr X-Request-Id %[var(txn.request_id)] lf-string '{}'",
+            problem(status, code, title)
+        );
+    }
+    let _ = write!(
+        text,
+        "
+frontend front_door
+    bind 127.0.0.1:{port}
+    unique-id-format %[uuid()]
+    http-request set-header X-Request-Id %[unique-id] unless {{ req.hdr(X-Request-Id) -m found }}
+    http-request set-var(txn.request_id) req.hdr(X-Request-Id)
+    acl for_ingest path_beg {INGEST_PATHS}
+    use_backend ingest if for_ingest
+    default_backend api
+
+# How it sees the servers, for the test bed.
+frontend statistics
+    bind 127.0.0.1:{statistics}
+    stats enable
+    stats uri /
+"
+    );
+    for (name, servers) in BACKENDS.into_iter().zip([ingest, api]) {
+        let _ = write!(text, "\nbackend {name}\n    balance roundrobin\n");
+        for Server { name, port } in servers {
+            let _ = writeln!(text, "    server {name} 127.0.0.1:{port} check");
+        }
+    }
+    text
+}
+
+/// The body as a log-format string; `json(utf8s)` escapes what a client may have put into its request id.
+fn problem(status: u16, code: &str, title: &str) -> String {
+    let request_id = "%[var(txn.request_id),json(utf8s)]";
+    format!(
+        "{{\"type\":\"urn:tocsin:problem:{code}\",\"title\":\"{title}\",\"status\":{status},\"code\":\"{code}\",\
+         \"request_id\":\"{request_id}\",\"error\":{{\"code\":\"{code}\",\"message\":\"{title}\",\"details\":null,\
+         \"request_id\":\"{request_id}\"}}}}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_is_as_reviewed() {
+        let server = |name: &str, port| Server { name: name.to_owned(), port };
+        let ingest = [server("ingest-1", 18001), server("ingest-2", 18002)];
+        insta::assert_snapshot!(render(8080, 18000, &ingest, &[server("api-1", 18003)]));
+    }
+}

@@ -1,0 +1,6 @@
+//! The library: processes, stores, tenants, doubles and the front door.
+
+mod front_door;
+mod process;
+mod recorder;
+mod stores;

@@ -1,0 +1,8 @@
+//! What Tocsin as a whole promises, proved on the real services.
+
+mod bad_input;
+mod exactly_once;
+mod real_input;
+mod rolling_restart;
+mod shutdown;
+mod system;
