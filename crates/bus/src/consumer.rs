@@ -18,6 +18,10 @@ use crate::{BusConfig, BusError, Stream};
 
 /// One connection that waits for entries, and two for acknowledging and taking over meanwhile.
 const CONNECTIONS: u32 = 3;
+/// Attempts at acknowledging a batch: one more than there are connections that may have died.
+const ACK_ATTEMPTS: u32 = CONNECTIONS + 1;
+/// Wait between two of them.
+const ACK_RETRY_WAIT: Duration = Duration::from_millis(50);
 
 /// A member of a stream's consumer group. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -55,7 +59,8 @@ impl Batch {
 
     /// Acknowledges and deletes every entry of the batch. Call it when what they ask for is durable elsewhere.
     ///
-    /// After an error some may be delivered again.
+    /// Tried a few times, because a connection that died while it was idle is only found out by using it. After an error
+    /// some entries may be delivered again.
     pub async fn ack(self) -> Result<(), BusError> {
         if self.entries.is_empty() {
             return Ok(());
@@ -64,9 +69,17 @@ impl Batch {
         let Consumer { key, group, .. } = &self.consumer;
         let mut pipeline = redis::pipe();
         pipeline.xack(key, group, &ids).ignore().xdel(key, &ids).ignore();
-        let mut connection = self.consumer.pool.get().await?;
-        let acknowledged = pipeline.query_async::<()>(&mut *connection);
-        within(self.consumer.command_timeout, acknowledged).await
+        let mut attempt = 1;
+        loop {
+            match self.consumer.run(&pipeline).await {
+                Err(error) if attempt < ACK_ATTEMPTS => {
+                    tracing::debug!(%error, attempt, "acknowledging again");
+                    attempt += 1;
+                    tokio::time::sleep(ACK_RETRY_WAIT).await;
+                }
+                result => return result,
+            }
+        }
     }
 }
 
@@ -136,6 +149,11 @@ impl Consumer {
             Err(BusError::Consume(error)) if error.code() == Some("NOGROUP") => Ok(self.batch(std::iter::empty())),
             Err(error) => Err(error),
         }
+    }
+
+    async fn run(&self, pipeline: &Pipeline) -> Result<(), BusError> {
+        let mut connection = self.pool.get().await?;
+        within(self.command_timeout, pipeline.query_async::<()>(&mut *connection)).await
     }
 
     /// Whether Redis answers.

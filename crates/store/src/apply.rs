@@ -77,8 +77,9 @@ async fn apply_in_txn(
         board.apply(delivery, route);
     }
     let changes = board.into_changes();
-    incidents_insert_in_txn(connection, &changes.opened).await?;
+    // Updates first: one may end the incident whose place in its group a new one takes.
     incidents_update_in_txn(connection, &changes.updated).await?;
+    incidents_insert_in_txn(connection, &changes.opened).await?;
     alerts_upsert_in_txn(connection, &changes.alerts).await?;
     incident_alerts_insert_in_txn(connection, &changes.memberships).await?;
     timeline_insert_in_txn(connection, &changes.timeline).await?;

@@ -42,27 +42,23 @@ pub enum StoreError {
 
 impl StoreError {
     /// Whether the same operation may succeed if it is simply repeated.
+    ///
+    /// Diesel gives no SQLSTATE. Deadlocks (40P01) and a server that shuts down (57P01) are `Unknown` to it, among others
+    /// that do not pass; repeating those too costs a few short waits, because whatever is run is idempotent.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Raced => true,
-            Self::Database(DieselError::DatabaseError(kind, info)) => {
-                matches!(kind, DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::ClosedConnection)
-                    // Diesel has no kind for 40P01 nor for a server that shuts down, and does not give the code.
-                    || TRANSIENT_MESSAGES.iter().any(|text| info.message().contains(text))
-            }
+            Self::Database(DieselError::DatabaseError(kind, _)) => matches!(
+                kind,
+                DatabaseErrorKind::SerializationFailure
+                    | DatabaseErrorKind::ClosedConnection
+                    | DatabaseErrorKind::UnableToSendCommand
+                    | DatabaseErrorKind::Unknown
+            ),
             _ => false,
         }
     }
 }
-
-/// How Postgres words the transient errors for which diesel has no kind (its messages are stable under `lc_messages` C).
-const TRANSIENT_MESSAGES: &[&str] = &[
-    "deadlock detected",
-    "terminating connection",
-    "the database system is",
-    "connection closed",
-    "error communicating",
-];
 
 impl From<RunError> for StoreError {
     fn from(error: RunError) -> Self {

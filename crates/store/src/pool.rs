@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use diesel::ConnectionError;
 use diesel_async::pooled_connection::bb8::Pool;
-use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
+use diesel_async::pooled_connection::{
+    AsyncDieselConnectionManager, ManagerConfig, PoolableConnection as _, RecyclingMethod,
+};
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
 use futures_util::FutureExt as _;
 use scoped_futures::ScopedFutureExt as _;
@@ -41,11 +43,17 @@ impl Store {
             }
             .boxed()
         });
+        // Asks the connection, not Postgres: one that was closed while it was idle is thrown away, and none costs a query.
+        manager.recycling_method = RecyclingMethod::CustomFunction(Box::new(|connection: &mut AsyncPgConnection| {
+            let broken = connection.is_broken();
+            let closed = || diesel::result::Error::BrokenTransactionManager;
+            async move { if broken { Err(closed()) } else { Ok(()) } }.boxed()
+        }));
         let manager = AsyncDieselConnectionManager::new_with_config(config.url.expose_secret(), manager);
         let pool = Pool::builder()
             .max_size(config.connections)
             .connection_timeout(config.timeout)
-            .test_on_check_out(false)
+            .test_on_check_out(true)
             .build_unchecked(manager);
         Self { pool, timeout: config.timeout }
     }

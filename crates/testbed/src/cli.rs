@@ -14,7 +14,6 @@ mod supervisor;
 mod up;
 mod with_stores;
 
-use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -109,12 +108,7 @@ pub(crate) async fn main() -> ExitCode {
     match run(cli.command).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error}");
-            let mut source = error.source();
-            while let Some(cause) = source {
-                eprintln!("  because: {cause}");
-                source = cause.source();
-            }
+            eprintln!("error: {}", error::with_causes(&error));
             ExitCode::FAILURE
         }
     }

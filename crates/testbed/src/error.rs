@@ -1,6 +1,9 @@
 //! What can go wrong while servers are started and stopped.
 
-use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
 
 use crate::poll::TimedOut;
 
@@ -113,7 +116,7 @@ pub enum TestbedError {
         log_tail: String,
     },
     /// The process runs but did not become ready in time.
-    #[error("{name} did not become ready: {source}; the end of its log:\n{log_tail}")]
+    #[error("{name} did not become ready; the end of its log:\n{log_tail}")]
     NotReady {
         /// The process' name.
         name: String,

@@ -16,14 +16,13 @@
 //! Each child has a process group of its own, so that Ctrl-C in a terminal reaches the test bed alone, which then stops
 //! its children in order.
 
+mod log;
 mod spawn;
 mod spec;
 mod tree;
 mod watch;
 
 use std::fmt;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -31,6 +30,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use tokio::sync::{mpsc, oneshot, watch as life_channel};
 use tokio::time::timeout;
 
@@ -44,9 +44,6 @@ use crate::{Result, TestbedError, poll};
 
 /// How long a process may take to be gone after `SIGKILL`; only an uninterruptible disk wait takes that long.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
-
-/// How much of the end of a log [`Process::log_tail`] looks at.
-const LOG_TAIL_BYTES: u64 = 64 * 1024;
 
 /// How many lines of a log an error shows.
 const TAIL_IN_ERRORS: usize = 20;
@@ -176,16 +173,20 @@ impl Process {
     /// [`TestbedError::NotRunning`], or the signal can't be sent.
     pub async fn terminate(&self) -> Result<()> {
         self.send(self.spec.stop_signal, Reach::Root).await?;
-        self.send(Signal::SIGCONT, Reach::Tree).await.or_else(ignore_not_running)
+        self.resume().await.or_else(ignore_not_running)
     }
 
-    /// `kill -9` for it and its descendants, and waits until it is gone.
+    /// `kill -9` for it and its descendants, and waits until all are gone: a Postgres does not start while a backend of the
+    /// one before is dying.
     ///
     /// # Errors
     /// [`TestbedError::NotRunning`], or the signal can't be sent.
     pub async fn kill(&self) -> Result<ExitStatus> {
-        self.send(Signal::SIGKILL, Reach::Tree).await?;
-        self.wait_exit(KILL_DEADLINE).await
+        let descendants = self.send(Signal::SIGKILL, Reach::Tree).await?;
+        let status = self.wait_exit(KILL_DEADLINE).await?;
+        let what = format!("the descendants of {} to end", self.spec.name);
+        poll::until(what, KILL_DEADLINE, async || !descendants.iter().any(|pid| tree::is_alive(*pid))).await?;
+        Ok(status)
     }
 
     /// Stops it and its descendants in their tracks (`SIGSTOP`): it keeps its connections and answers none of them.
@@ -193,7 +194,7 @@ impl Process {
     /// # Errors
     /// [`TestbedError::NotRunning`], or the signal can't be sent.
     pub async fn pause(&self) -> Result<()> {
-        self.send(Signal::SIGSTOP, Reach::Tree).await
+        self.send(Signal::SIGSTOP, Reach::Tree).await.map(drop)
     }
 
     /// Lets it and its descendants go on after [`Process::pause`].
@@ -201,7 +202,7 @@ impl Process {
     /// # Errors
     /// [`TestbedError::NotRunning`], or the signal can't be sent.
     pub async fn resume(&self) -> Result<()> {
-        self.send(Signal::SIGCONT, Reach::Tree).await
+        self.send(Signal::SIGCONT, Reach::Tree).await.map(drop)
     }
 
     /// Sends any signal to the process itself, such as `SIGHUP`.
@@ -209,7 +210,7 @@ impl Process {
     /// # Errors
     /// [`TestbedError::NotRunning`], or the signal can't be sent.
     pub async fn signal(&self, signal: Signal) -> Result<()> {
-        self.send(signal, Reach::Root).await
+        self.send(signal, Reach::Root).await.map(drop)
     }
 
     /// Stops it if it runs, and starts it again with the same command, port and data.
@@ -268,7 +269,7 @@ impl Process {
     /// The last `lines` lines of its log; empty when there is none.
     #[must_use]
     pub fn log_tail(&self, lines: usize) -> String {
-        log_tail(&self.spec.log, lines).unwrap_or_default()
+        log::tail(&self.spec.log, lines).unwrap_or_default()
     }
 
     /// Like [`Process::stop`], where it is fine that it does not run.
@@ -304,7 +305,8 @@ impl Process {
         }
     }
 
-    async fn send(&self, signal: Signal, reach: Reach) -> Result<()> {
+    /// Returns the descendants that were signalled, too.
+    async fn send(&self, signal: Signal, reach: Reach) -> Result<Vec<Pid>> {
         let orders = self.orders().clone().ok_or_else(|| self.not_running())?;
         let (reply, answer) = oneshot::channel();
         let order = Order { signal, reach, reply };
@@ -345,15 +347,4 @@ fn ignore_not_running(error: TestbedError) -> Result<()> {
         TestbedError::NotRunning { .. } => Ok(()),
         other => Err(other),
     }
-}
-
-fn log_tail(path: &Path, lines: usize) -> std::io::Result<String> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL_BYTES)))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let all: Vec<&str> = text.lines().collect();
-    Ok(all[all.len().saturating_sub(lines)..].join("\n"))
 }

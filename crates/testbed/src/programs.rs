@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use crate::{Result, TestbedError, topology::Service};
+use crate::{Result, Service, TestbedError};
 
 /// The oldest major version of Postgres that Tocsin supports.
 const OLDEST_POSTGRES: u32 = 15;

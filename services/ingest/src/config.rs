@@ -1,6 +1,7 @@
 //! What ingest reads at boot.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tocsin_bus::BusConfig;
@@ -24,6 +25,8 @@ pub struct Config {
     pub service: ServiceConfig,
     /// Where deliveries go.
     pub bus: BusConfig,
+    /// Where the file is.
+    pub config_path: Option<PathBuf>,
 }
 
 impl Config {
@@ -37,10 +40,11 @@ impl Config {
         };
         let bounds = Duration::from_millis(10)..=Duration::from_secs(10);
         env.check(bounds.contains(&bus.command_timeout), &COMMIT_TIMEOUT, "use a duration from 10ms to 10s");
-        if let Err(error) = Document::load(env.get(&common::CONFIG).as_deref()) {
+        let config_path = env.get(&common::CONFIG);
+        if let Err(error) = Document::load(config_path.as_deref()) {
             env.extend(error.problems);
         }
         env.finish()?;
-        Ok(Self { service, bus })
+        Ok(Self { service, bus, config_path })
     }
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use actix_web::web;
 pub use config::{Config, VARIABLES};
 use tocsin_bus::{BusError, Publisher};
+use tocsin_service::config::Reloading;
 use tocsin_service::health::{Dependency, Readiness};
 use tocsin_service::http::{self, ServeError};
 use tocsin_service::shutdown::Shutdown;
@@ -30,6 +31,9 @@ pub enum RunError {
     /// HTTP cannot be served.
     #[error("cannot serve HTTP")]
     Serve(#[from] ServeError),
+    /// SIGHUP cannot be listened for.
+    #[error("cannot listen for SIGHUP")]
+    Reload(#[from] std::io::Error),
 }
 
 /// Time that closing the connections may take, once nothing is in flight.
@@ -38,6 +42,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Serves until `shutdown` ends it.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let publisher = Publisher::start(&config.bus)?;
+    // Nothing of the file concerns ingest yet; a faulty one is told of all the same, and SIGHUP must not end us.
+    Reloading::follow(config.config_path.clone(), (), |_document, _env| Ok(()))?;
     let pinged = publisher.clone();
     let readiness = Readiness::builder(&shutdown)
         .check(Dependency::Redis, true, move || {

@@ -1,5 +1,7 @@
 //! What can go wrong on the command line.
 
+use std::error::Error;
+use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -65,4 +67,15 @@ impl CliError {
         let path = path.into();
         move |source| Self::File { doing, path, source }
     }
+}
+
+/// An error and what caused it, a line each.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let _ = write!(text, "\n  because: {cause}");
+        source = cause.source();
+    }
+    text
 }

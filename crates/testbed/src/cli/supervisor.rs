@@ -11,7 +11,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
 use super::control::{self, Action, Phase, ProcessStatus, Reply, Request, Status};
-use super::error::CliError;
+use super::error::{CliError, with_causes};
 use super::state::StateFolder;
 
 /// The variable by which a user names a Slack webhook of their own.
@@ -106,7 +106,7 @@ impl Supervisor {
             Request::Status => Reply::Status(self.status().await),
             Request::Act { action, name } => match self.act(action, &name).await {
                 Ok(message) => Reply::Done { message },
-                Err(error) => Reply::Refused { message: error.to_string() },
+                Err(error) => Reply::Refused { message: with_causes(&error) },
             },
             Request::ShutDown => {
                 self.phase.send_replace(Phase::Stopping);

@@ -4,8 +4,6 @@
 //! are forked by a thread of our own, which waits for work until the program ends. The child is registered with the
 //! runtime of the caller all the same: forking happens inside that runtime's context.
 
-use std::fs::{self, File};
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::{LazyLock, mpsc};
 use std::{io, thread};
@@ -14,7 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::Spec;
+use super::{Spec, log};
 use crate::{Result, TestbedError, programs};
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -51,16 +49,9 @@ pub async fn fork(mut command: Command) -> io::Result<Child> {
 /// Starts the process that the spec describes.
 pub(super) async fn spawn(spec: &Spec) -> Result<Child> {
     let setpriv = programs::system("setpriv", "util-linux")?;
-    let log = open_log(&spec.log)?;
+    let log = log::open(&spec.log)?;
     let errors = log.try_clone().map_err(TestbedError::file("open", &spec.log))?;
     let mut command = spec.command(&setpriv);
     command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
     fork(command).await.map_err(|source| TestbedError::Spawn { name: spec.name.clone(), source })
-}
-
-fn open_log(path: &Path) -> Result<File> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(TestbedError::file("create", folder))?;
-    }
-    File::options().create(true).append(true).open(path).map_err(TestbedError::file("open", path))
 }

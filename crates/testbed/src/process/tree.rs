@@ -13,18 +13,23 @@ use nix::unistd::Pid;
 /// Sends `signal` to a process and to all its descendants.
 ///
 /// For the signals that take a process out, the root is stopped first, so that it starts no new child while we look; and
-/// the descendants are looked up before the root can die, since orphans lose their parent's id.
-pub(super) fn signal(root: Pid, signal: Signal) -> Result<(), Errno> {
+/// the descendants are looked up before the root can die, since orphans lose their parent's id. Returns the descendants.
+pub(super) fn signal(root: Pid, signal: Signal) -> Result<Vec<Pid>, Errno> {
     if matches!(signal, Signal::SIGKILL | Signal::SIGSTOP) {
         kill(root, Signal::SIGSTOP)?;
     }
     let descendants = descendants(root);
     kill(root, signal)?;
-    for pid in descendants {
+    for pid in &descendants {
         // It may have ended since.
-        let _ = kill(pid, signal);
+        let _ = kill(*pid, signal);
     }
-    Ok(())
+    Ok(descendants)
+}
+
+/// Whether this process exists and has not ended.
+pub(super) fn is_alive(pid: Pid) -> bool {
+    parent_of(pid.as_raw()).is_some()
 }
 
 /// All living descendants of a process.

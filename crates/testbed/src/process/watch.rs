@@ -38,7 +38,8 @@ pub(super) enum Reach {
 pub(super) struct Order {
     pub(super) signal: Signal,
     pub(super) reach: Reach,
-    pub(super) reply: oneshot::Sender<Result<(), Errno>>,
+    /// Takes the descendants that the signal was sent to, too.
+    pub(super) reply: oneshot::Sender<Result<Vec<Pid>, Errno>>,
 }
 
 /// Takes over a child: publishes its life and sends it signals, until it ends or nobody is left to give orders.
@@ -77,10 +78,10 @@ impl Leash {
         self.publish_end(status);
     }
 
-    fn send(&mut self, signal: Signal, reach: Reach) -> Result<(), Errno> {
+    fn send(&mut self, signal: Signal, reach: Reach) -> Result<Vec<Pid>, Errno> {
         self.asked |= matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT | Signal::SIGKILL);
         match reach {
-            Reach::Root => kill(self.pid, signal),
+            Reach::Root => kill(self.pid, signal).map(|()| Vec::new()),
             Reach::Tree => tree::signal(self.pid, signal),
         }
     }

@@ -1,0 +1,14 @@
+//! The bus against a real Redis, through its public door. Run by `tocsin-testbed with-stores -- cargo test`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expects by unwrapping, in the functions that its cases share as well"
+)]
+
+mod group;
+mod outage;
+mod round_trip;
+mod stage;
+mod takeover;

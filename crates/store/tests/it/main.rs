@@ -1,0 +1,16 @@
+//! The store against a real Postgres, through its public door. Run by `tocsin-testbed with-stores -- cargo test`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expects by unwrapping, in the functions that its cases share as well"
+)]
+
+mod apply;
+mod contention;
+mod ledger;
+mod lists;
+mod outage;
+mod schema;
+mod stage;

@@ -1,0 +1,80 @@
+//! Postgres goes away and comes back.
+
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tocsin_store::{IncidentFilter, Store, StoreError, Window, migrate};
+use tocsin_testbed::{Stores, poll};
+
+use crate::stage::{firing, route, store_with_timeout};
+
+const TIMEOUT: Duration = Duration::from_millis(600);
+/// For a machine that has much else to do.
+const MARGIN: Duration = Duration::from_secs(2);
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// Stores that this test may break, migrated, with a Tocsin store on them.
+async fn breakable() -> (Store, Stores, TempDir) {
+    // Postgres' own account must be able to pass through the folder when the tests run as root.
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+    let parent = Stores::shared().unwrap().folder().to_owned();
+    let folder = tempfile::Builder::new().permissions(permissions).tempdir_in(parent).unwrap();
+    let stores = Stores::start(folder.path()).await.unwrap();
+    let url = stores.postgres().url();
+    migrate(&url.as_str().into()).await.unwrap();
+    (store_with_timeout(&url, TIMEOUT), stores, folder)
+}
+
+async fn read(store: &Store) -> Result<i64, StoreError> {
+    let window = Window { before: None, offset: 0, limit: 1 };
+    store.incident_list(&IncidentFilter::default(), window).await.map(|page| page.total)
+}
+
+/// Both kinds of work fail, and neither keeps its caller waiting.
+async fn assert_fails_in_time(store: &Store) {
+    let begun = Instant::now();
+    read(store).await.unwrap_err();
+    store.batch_apply(&[firing("Lost", 9)], &[], &route()).await.unwrap_err();
+    assert!(!store.ping().await);
+    assert!(begun.elapsed() < 3 * TIMEOUT + MARGIN, "{:?}", begun.elapsed());
+}
+
+/// Every connection works, not just one that happens to be new.
+async fn assert_works_again(store: &Store, total: i64) {
+    poll::until("the store to answer", DEADLINE, async || read(store).await).await.unwrap();
+    let reads = (0..8).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move { read(&store).await })
+    });
+    for answer in reads.collect::<Vec<_>>() {
+        assert_eq!(answer.await.unwrap().unwrap(), total);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_postgres_is_stopped_work_fails_in_time_and_it_succeeds_again_afterwards() {
+    let (store, stores, _folder) = breakable().await;
+    store.batch_apply(&[firing("Down", 1)], &[], &route()).await.unwrap();
+    stores.postgres().process().stop().await.unwrap();
+    assert_fails_in_time(&store).await;
+    stores.postgres().process().start().await.unwrap();
+    stores.postgres().wait_ready().await.unwrap();
+    assert_works_again(&store, 1).await;
+    assert_eq!(store.batch_apply(&[firing("Lost", 9)], &[], &route()).await.unwrap().fresh, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgres_that_hangs_is_given_up_in_time_and_no_reply_meets_the_wrong_question() {
+    let (store, stores, _folder) = breakable().await;
+    store.batch_apply(&[firing("Down", 1)], &[], &route()).await.unwrap();
+    stores.postgres().process().pause().await.unwrap();
+    assert_fails_in_time(&store).await;
+    stores.postgres().process().resume().await.unwrap();
+    // What was given up may have been applied or not, and either is right; the repeat makes it certain.
+    let applied = poll::until("the repeat to be applied", DEADLINE, async || {
+        store.batch_apply(&[firing("Lost", 9)], &[], &route()).await
+    });
+    let applied = applied.await.unwrap();
+    assert_eq!(applied.fresh + applied.repeated, 1);
+    assert_works_again(&store, 2).await;
+}

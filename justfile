@@ -1,0 +1,43 @@
+# Thin names for what is done often; `./dev` works without just.
+
+target := env("CARGO_TARGET_DIR", "target")
+
+# list the recipes
+default:
+    @just --list
+
+# start everything
+up *args:
+    ./dev up {{ args }}
+
+# stop everything
+down *args:
+    ./dev down {{ args }}
+
+# what runs
+status *args:
+    ./dev status {{ args }}
+
+# everything that CI checks
+test:
+    ./dev test
+
+# the tests of one crate on real servers, e.g. `just test-one tocsin-store ledger`
+test-one crate *args: build
+    {{ target }}/debug/tocsin-testbed with-stores -- cargo test --locked -p {{ crate }} {{ args }}
+
+# all binaries, for tests
+build:
+    cargo build --workspace --bins --locked
+
+# format the code
+fmt:
+    cargo fmt --all
+
+# lints, as CI runs them
+lint:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# licences, bans and sources of dependencies
+deny:
+    cargo deny check licenses bans sources
