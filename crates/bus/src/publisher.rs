@@ -39,7 +39,10 @@ impl Publisher {
     /// Connects in the background, and goes on trying for as long as it lives: commands fail until Redis is there. Must
     /// be called on a tokio runtime.
     pub fn start(config: &BusConfig) -> Result<Self, BusError> {
-        let redis = Config::from_url(config.url.expose_secret()).map_err(|error| BusError::Address(error.into()))?;
+        let mut redis =
+            Config::from_url(config.url.expose_secret()).map_err(|error| BusError::Address(error.into()))?;
+        // The first connection is tried again like every later one: services may start before Redis does.
+        redis.fail_fast = false;
         let timeout = config.command_timeout;
         let pool = Builder::from_config(redis)
             .with_performance_config(|performance| performance.default_command_timeout = timeout)

@@ -111,7 +111,7 @@ pub mod common {
     /// Shutdown timeout.
     pub const SHUTDOWN_TIMEOUT: Variable<Duration> = Variable::new(
         "TOCSIN_SHUTDOWN_TIMEOUT",
-        || Duration::from_secs(8),
+        || Duration::from_secs(20),
         "time for what is in flight after that; with TOCSIN_DRAIN_DELAY at most 30s",
     );
     /// Redis.

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use config::{ConfigError, ServiceConfig};
 use shutdown::Shutdown;
-use telemetry::Telemetry;
+use telemetry::{MetricsPage, Telemetry};
 
 /// Runs a service from its configuration to its last log line, and turns how it ended into an exit code: 0 after a
 /// clean shutdown, 1 after a failure, 2 for a configuration that cannot be used.
@@ -33,6 +33,10 @@ where
         Ok(telemetry) => telemetry,
         Err(error) => return report(&error),
     };
+    if let Err(error) = MetricsPage::install() {
+        tracing::error!(%error, "cannot record metrics");
+        return ExitCode::FAILURE;
+    }
     let shutdown = match Shutdown::on_signals(service.drain_delay, service.shutdown_timeout) {
         Ok(shutdown) => shutdown,
         Err(error) => {

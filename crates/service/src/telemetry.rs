@@ -3,6 +3,8 @@
 mod metrics;
 pub mod trace;
 
+use std::io::IsTerminal as _;
+
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
@@ -39,7 +41,7 @@ impl Telemetry {
             .map_err(|error| failed(common::LOG.name(), format!("is not a log filter ({error})")))?;
         let logs = match config.log_format {
             LogFormat::Json => fmt::layer().json().flatten_event(true).with_current_span(true).boxed(),
-            LogFormat::Human => fmt::layer().compact().boxed(),
+            LogFormat::Human => fmt::layer().compact().with_ansi(std::io::stdout().is_terminal()).boxed(),
         };
         let spans =
             tracer.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("tocsin")));

@@ -1,5 +1,7 @@
 //! Alerts: loaded and locked by key for a batch, written back whole, listed and shown.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -204,38 +206,65 @@ pub(crate) async fn alerts_lock_in_txn(
     rows.into_iter().map(Alert::try_from).collect()
 }
 
-/// A row that exists under another id was made by another worker since we looked: it is left alone and not returned.
-const UPSERT: &str = "\
+const UPDATE: &str = "\
+UPDATE alerts SET
+    external_id = new.external_id, source = new.source, status = new.status, severity = new.severity,
+    title = new.title, description = new.description, labels = new.labels, annotations = new.annotations,
+    source_url = new.source_url, incident_id = new.incident_id, started_at = new.started_at, ended_at = new.ended_at,
+    event_at = new.event_at, event_id = new.event_id, received_at = new.received_at, last_seen_at = new.last_seen_at,
+    occurrences = new.occurrences
+FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) AS new (id, \
+integration, fingerprint, external_id, source, status, severity, title, description, labels, annotations, source_url, \
+incident_id, started_at, ended_at, event_at, event_id, received_at, last_seen_at, occurrences)
+WHERE alerts.id = new.id
+RETURNING alerts.id";
+
+/// `DO NOTHING`, because `DO UPDATE` would lock a row that another worker has made since we looked, out of the order in
+/// which alerts are locked: the way into a deadlock.
+const INSERT: &str = "\
 INSERT INTO alerts (id, integration, fingerprint, external_id, source, status, severity, title, description, labels, \
 annotations, source_url, incident_id, started_at, ended_at, event_at, event_id, received_at, last_seen_at, occurrences)
 SELECT * FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
-ON CONFLICT (integration, fingerprint) DO UPDATE SET
-    external_id = excluded.external_id, source = excluded.source, status = excluded.status,
-    severity = excluded.severity, title = excluded.title, description = excluded.description,
-    labels = excluded.labels, annotations = excluded.annotations, source_url = excluded.source_url,
-    incident_id = excluded.incident_id, started_at = excluded.started_at, ended_at = excluded.ended_at,
-    event_at = excluded.event_at, event_id = excluded.event_id, received_at = excluded.received_at,
-    last_seen_at = excluded.last_seen_at, occurrences = excluded.occurrences
-WHERE alerts.id = excluded.id";
+ON CONFLICT (integration, fingerprint) DO NOTHING
+RETURNING id";
 
-/// Writes alerts that were loaded by [`alerts_lock_in_txn`] or did not exist then.
+#[derive(QueryableByName)]
+struct Written {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+}
+
+/// Writes alerts that were locked by [`alerts_lock_in_txn`] or did not exist then, in the order of their keys.
 ///
 /// # Errors
 /// [`StoreError::Raced`] if one of the latter exists now.
-pub(crate) async fn alerts_upsert_in_txn(
+pub(crate) async fn alerts_write_in_txn(
     connection: &mut AsyncPgConnection,
     changed: &[Alert],
 ) -> Result<(), StoreError> {
-    if changed.is_empty() {
-        return Ok(());
+    let changed: Vec<&Alert> = changed.iter().collect();
+    let updated = write(connection, UPDATE, &changed).await?;
+    let new: Vec<&Alert> = changed.into_iter().filter(|alert| !updated.contains(&alert.id.as_uuid())).collect();
+    let inserted = write(connection, INSERT, &new).await?;
+    if inserted.len() == new.len() { Ok(()) } else { Err(StoreError::Raced) }
+}
+
+/// Says which were written.
+async fn write(
+    connection: &mut AsyncPgConnection,
+    statement: &str,
+    alerts: &[&Alert],
+) -> Result<HashSet<Uuid>, StoreError> {
+    if alerts.is_empty() {
+        return Ok(HashSet::new());
     }
-    let events = || changed.iter().map(|alert| &alert.newest);
-    let written = diesel::sql_query(UPSERT)
-        .bind::<Array<SqlUuid>, _>(changed.iter().map(|a| a.id.as_uuid()).collect::<Vec<Uuid>>())
-        .bind::<Array<Text>, _>(changed.iter().map(|a| a.key.integration.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(changed.iter().map(|a| a.key.fingerprint.as_str()).collect::<Vec<_>>())
+    let events = || alerts.iter().map(|alert| &alert.newest);
+    let written: Vec<Written> = diesel::sql_query(statement)
+        .bind::<Array<SqlUuid>, _>(alerts.iter().map(|a| a.id.as_uuid()).collect::<Vec<Uuid>>())
+        .bind::<Array<Text>, _>(alerts.iter().map(|a| a.key.integration.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(alerts.iter().map(|a| a.key.fingerprint.as_str()).collect::<Vec<_>>())
         .bind::<Array<Nullable<Text>>, _>(events().map(|e| e.external_id.as_deref()).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(changed.iter().map(|a| a.source.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(alerts.iter().map(|a| a.source.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(events().map(|e| e.status.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(events().map(|e| e.severity.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(events().map(|e| e.title.as_str()).collect::<Vec<_>>())
@@ -244,16 +273,16 @@ pub(crate) async fn alerts_upsert_in_txn(
         .bind::<Array<Jsonb>, _>(events().map(|e| labels_json(&e.annotations)).collect::<Vec<_>>())
         .bind::<Array<Nullable<Text>>, _>(events().map(|e| e.source_url.as_deref()).collect::<Vec<_>>())
         .bind::<Array<Nullable<SqlUuid>>, _>(
-            changed.iter().map(|a| a.incident_id.map(IncidentId::as_uuid)).collect::<Vec<Option<Uuid>>>(),
+            alerts.iter().map(|a| a.incident_id.map(IncidentId::as_uuid)).collect::<Vec<Option<Uuid>>>(),
         )
         .bind::<Array<Timestamptz>, _>(events().map(|e| e.started_at).collect::<Vec<_>>())
         .bind::<Array<Nullable<Timestamptz>>, _>(events().map(|e| e.ended_at).collect::<Vec<_>>())
         .bind::<Array<Timestamptz>, _>(events().map(|e| e.event_at).collect::<Vec<_>>())
-        .bind::<Array<SqlUuid>, _>(changed.iter().map(|a| a.newest_id.as_uuid()).collect::<Vec<Uuid>>())
-        .bind::<Array<Timestamptz>, _>(changed.iter().map(|a| a.received_at).collect::<Vec<_>>())
-        .bind::<Array<Timestamptz>, _>(changed.iter().map(|a| a.last_seen_at).collect::<Vec<_>>())
-        .bind::<Array<BigInt>, _>(changed.iter().map(|a| a.occurrences).collect::<Vec<_>>())
-        .execute(connection)
+        .bind::<Array<SqlUuid>, _>(alerts.iter().map(|a| a.newest_id.as_uuid()).collect::<Vec<Uuid>>())
+        .bind::<Array<Timestamptz>, _>(alerts.iter().map(|a| a.received_at).collect::<Vec<_>>())
+        .bind::<Array<Timestamptz>, _>(alerts.iter().map(|a| a.last_seen_at).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(alerts.iter().map(|a| a.occurrences).collect::<Vec<_>>())
+        .load(connection)
         .await?;
-    if written == changed.len() { Ok(()) } else { Err(StoreError::Raced) }
+    Ok(written.into_iter().map(|row| row.id).collect())
 }

@@ -15,7 +15,7 @@ use tocsin_shared::board::{AlertKey, Board};
 use tocsin_shared::routing::Route;
 use tocsin_shared::{AlertStatus, Envelope, IncidentId};
 
-use crate::alert::{alerts_lock_in_txn, alerts_upsert_in_txn};
+use crate::alert::{alerts_lock_in_txn, alerts_write_in_txn};
 use crate::dead_letter::dead_letters_insert_in_txn;
 use crate::event_id::event_ids_claim_in_txn;
 use crate::incident::{
@@ -80,7 +80,7 @@ async fn apply_in_txn(
     // Updates first: one may end the incident whose place in its group a new one takes.
     incidents_update_in_txn(connection, &changes.updated).await?;
     incidents_insert_in_txn(connection, &changes.opened).await?;
-    alerts_upsert_in_txn(connection, &changes.alerts).await?;
+    alerts_write_in_txn(connection, &changes.alerts).await?;
     incident_alerts_insert_in_txn(connection, &changes.memberships).await?;
     timeline_insert_in_txn(connection, &changes.timeline).await?;
     notices_insert_in_txn(connection, &changes.notices).await?;

@@ -67,6 +67,11 @@ impl Config {
         let request_timeout = env.get(&REQUEST_TIMEOUT);
         let bounds = Duration::from_millis(100)..=Duration::from_secs(15);
         env.check(bounds.contains(&request_timeout), &REQUEST_TIMEOUT, "use a duration from 100ms to 15s");
+        env.check(
+            request_timeout < service.drain_delay + service.shutdown_timeout,
+            &REQUEST_TIMEOUT,
+            "make it shorter than TOCSIN_DRAIN_DELAY and TOCSIN_SHUTDOWN_TIMEOUT together: what is on its way could not finish",
+        );
         env.check((1..=200).contains(&store.connections), &common::DATABASE_CONNECTIONS, "use a number from 1 to 200");
         let config_path = env.get(&common::CONFIG);
         let receivers =

@@ -46,7 +46,7 @@ async fn members_that_find_the_group_lost_at_once_all_go_on() {
     let [one, two, three] = ["one", "two", "three"].map(|name| stage.consumer(name));
     let (one, two, three) = tokio::join!(one.read(10, BLOCK), two.read(10, BLOCK), three.read(10, BLOCK));
     for batch in [one, two, three] {
-        batch.unwrap();
+        drop(batch.unwrap());
     }
     let groups = stage.redis(Stream::Events, "XINFO GROUPS STREAM").await;
     assert_eq!(groups.lines().filter(|line| *line == GROUP).count(), 1, "{groups}");

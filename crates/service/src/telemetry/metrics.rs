@@ -1,5 +1,6 @@
 //! The process's metrics, as a page for Prometheus.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
@@ -11,13 +12,21 @@ pub const DURATION_BUCKETS: &[f64] =
 /// How often histograms are folded, which bounds the memory that they use between two scrapes.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The process's recorder, which the `metrics` crate allows to be set once.
+static INSTALLED: Mutex<Option<MetricsPage>> = Mutex::new(None);
+
 /// Renders what the process has measured. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct MetricsPage(PrometheusHandle);
 
 impl MetricsPage {
-    /// Makes this process record metrics. Once per process, on a tokio runtime.
+    /// Makes this process record metrics, unless it does already. What is measured or described before is lost, so this
+    /// comes first. Must be called on a tokio runtime.
     pub fn install() -> Result<Self, BuildError> {
+        let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(page) = &*installed {
+            return Ok(page.clone());
+        }
         let handle = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), DURATION_BUCKETS)?
             .install_recorder()?;
@@ -28,7 +37,7 @@ impl MetricsPage {
                 folded.run_upkeep();
             }
         });
-        Ok(Self(handle))
+        Ok(installed.insert(Self(handle)).clone())
     }
 
     /// The page, in Prometheus' text format.

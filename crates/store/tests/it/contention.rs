@@ -1,14 +1,15 @@
 //! Several workers on the same alerts and groups at once.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use tocsin_shared::{AlertSeverity, AlertStatus, Board, Envelope};
-use tocsin_testbed::Database;
+use tocsin_testbed::{Database, poll};
 
-use crate::stage::{delivery, fresh, route, store_on};
+use crate::stage::{delivery, route, store_on};
 
 const DELIVERIES: i64 = 2_000;
 const ALERTS: usize = 200;
@@ -57,7 +58,7 @@ async fn violations(database: &Database, query: &str) -> Vec<Vec<String>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_that_meet_on_the_same_alerts_apply_each_event_exactly_once() {
-    let (_, database) = fresh().await;
+    let database = Database::shared().await.unwrap();
     let mut rng = StdRng::seed_from_u64(20_261_123);
     let history = history(&mut rng);
     let workers: Vec<_> = shares(&history, &mut rng)
@@ -79,11 +80,26 @@ async fn workers_that_meet_on_the_same_alerts_apply_each_event_exactly_once() {
     }
     assert_eq!(applied, history.len(), "each delivery was applied by one worker");
 
+    assert_no_deadlock(&database).await;
     let counts = "SELECT (SELECT count(*) FROM event_ids), (SELECT sum(occurrences) FROM alerts)";
     let all = history.len().to_string();
     assert_eq!(database.sql(counts).await.unwrap(), [[all.as_str(), all.as_str()]]);
     assert_eq!(fates(&database).await, expected_fates(&history));
     assert_invariants(&database).await;
+}
+
+/// Postgres would have broken a deadlock, and the store have repeated its work; but a second late.
+async fn assert_no_deadlock(database: &Database) {
+    // A session's figures are certain to be counted once it is closed.
+    let sessions =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    poll::until("the workers' sessions to be closed", Duration::from_secs(10), async || {
+        poll::expect(database.sql(sessions).await.unwrap(), |count| *count == [["0"]])
+    })
+    .await
+    .unwrap();
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(database.sql(deadlocks).await.unwrap(), [["0"]]);
 }
 
 type Fates = BTreeMap<String, [String; 4]>;

@@ -110,9 +110,10 @@ async fn no_request_fails_when_one_of_two_servers_leaves_in_order() {
     let load = tokio::spawn(async move {
         let client = http::client().unwrap();
         let mut answers = Vec::new();
+        let mut ticks = tokio::time::interval(Duration::from_millis(3));
         for _ in 0..400 {
+            ticks.tick().await;
             answers.push(client.get(&url).send().await.map_or(0, |response| response.status().as_u16()));
-            tokio::time::sleep(Duration::from_millis(3)).await;
         }
         answers
     });

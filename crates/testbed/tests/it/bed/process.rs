@@ -1,7 +1,5 @@
 //! Supervised children.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -122,42 +120,7 @@ fn the_end_of_a_runtime_ends_its_processes() {
     runtime.block_on(process.start()).unwrap();
     let pid = process.pid().unwrap();
     drop(runtime);
-    let gone = (0..200).any(|_| {
-        std::thread::sleep(Duration::from_millis(20));
-        !is_alive(pid)
-    });
-    assert!(gone && !process.is_running());
-}
-
-/// The helper of the next test: what a test bed is that dies without a word.
-#[tokio::test]
-#[ignore = "run by the_children_of_a_test_bed_that_is_killed_die_with_it"]
-async fn helper_that_starts_a_child_and_waits() {
-    let folder = std::env::var("HELPER_FOLDER").unwrap();
-    let shell = programs::system("sh", "dash").unwrap();
-    let spec = Spec::new("child", shell, Path::new(&folder)).args(["-c", "echo child $$; exec sleep 600"]);
-    let process = Process::new(spec);
-    process.start().await.unwrap();
-    tokio::time::sleep(Duration::from_mins(5)).await;
-}
-
-#[tokio::test]
-async fn the_children_of_a_test_bed_that_is_killed_die_with_it() {
-    let folder = TempDir::new().unwrap();
-    let mut helper = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "bed::process::helper_that_starts_a_child_and_waits"])
-        .env("HELPER_FOLDER", folder.path())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let child: u32 = poll::until("the child's log", DEADLINE, async || {
-        let log = std::fs::read_to_string(folder.path().join("child.log")).unwrap_or_default();
-        log.strip_prefix("child ").and_then(|pid| pid.trim_end().parse().ok())
-    })
-    .await
-    .unwrap();
-    assert!(is_alive(child));
-    helper.kill().unwrap();
-    helper.wait().unwrap();
-    poll::until("the child to be gone", DEADLINE, async || !is_alive(child)).await.unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(poll::until("it to be gone", DEADLINE, async || !is_alive(pid))).unwrap();
+    assert!(!process.is_running());
 }

@@ -10,7 +10,7 @@ use tocsin_testbed::{Port, Process, poll, programs};
 
 use super::system::{PATIENCE, System};
 
-const RULES: &str = r#"
+const RULES: &str = "
 groups:
   - name: queues
     interval: 1s
@@ -21,7 +21,7 @@ groups:
         annotations:
           summary: 'Queue {{ $labels.queue }} holds {{ $value }} messages'
           description: 'Nobody takes messages from the queue.'
-"#;
+";
 
 /// Prometheus and Alertmanager, watching `target` and telling `webhook`.
 struct Monitoring {

@@ -66,7 +66,7 @@ async fn a_service_that_was_told_to_stop_is_not_ready_and_still_serves() {
 
 #[tokio::test]
 async fn a_second_signal_ends_a_service_at_once() {
-    let system = System::start(|builder| builder.env("TOCSIN_DRAIN_DELAY", "20s")).await;
+    let system = System::start(|builder| builder.env("TOCSIN_DRAIN_DELAY", "10s")).await;
     for name in ["ingest-1", "api-1"] {
         let process = system.topology.process(name).unwrap();
         let ready = format!("{}/ready", system.topology.service_url(name).unwrap());
