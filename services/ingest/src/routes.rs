@@ -42,7 +42,12 @@ async fn webhook(
     let source = sources::find(&source)
         .ok_or_else(|| Problem::new(ErrorCode::UnknownSource).detail(format!("known sources: {}", sources::names())))?;
     let span = tracing::info_span!("webhook", source = source.name, event.id = tracing::field::Empty);
-    let result = take(&request, source, &body, &acceptor).instrument(span).await;
+    // Before the span begins: then it is part of a trace, of whichever.
+    let parent = traceparent(request.headers());
+    if let Some(parent) = parent {
+        trace::continue_from(&span, parent);
+    }
+    let result = take(&request, source, &body, parent, &acceptor).instrument(span).await;
     match &result {
         Ok(view) => metrics::accepted(source.name, view.received),
         Err(problem) => metrics::refused(source.name, problem.code().as_str()),
@@ -54,6 +59,7 @@ async fn take(
     request: &HttpRequest,
     source: &'static Source,
     body: &[u8],
+    parent: Option<TraceContext>,
     acceptor: &Acceptor,
 ) -> Result<AcceptedView, Problem> {
     let headers = request.headers();
@@ -65,7 +71,8 @@ async fn take(
     let delivery_id = delivery_id(headers)?;
     let alerts = (source.parse)(body, received_at)?;
     let received = alerts.len();
-    let trace = continue_trace(headers);
+    // The sender's trace goes on; where it has none, one begins here.
+    let trace = trace::context_of(&tracing::Span::current(), parent.unwrap_or_else(TraceContext::random));
     let delivery = Delivery { source: source.name, delivery_id, received_at, trace, alerts };
     let event_id = acceptor.accept(delivery).await.map_err(|error| {
         tracing::warn!(error = &error as &dyn std::error::Error, "could not make a delivery durable");
@@ -75,14 +82,9 @@ async fn take(
     Ok(AcceptedView { source: source.name, received, event_id })
 }
 
-/// The sender's trace goes on; where it has none, one begins here.
-fn continue_trace(headers: &HeaderMap) -> TraceContext {
-    let span = tracing::Span::current();
-    let given = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    if let Some(parent) = given {
-        trace::continue_from(&span, parent);
-    }
-    trace::context_of(&span, given.unwrap_or_else(TraceContext::random))
+/// The trace that the sender names, if it names one.
+fn traceparent(headers: &HeaderMap) -> Option<TraceContext> {
+    headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok())
 }
 
 /// Refuses what says that it is something other than JSON. A sender that says nothing is believed to mean it.

@@ -4,9 +4,10 @@ use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use tocsin_shared::TraceContext;
 use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tracing_opentelemetry::{OpenTelemetrySpanExt as _, SetParentError};
 
-/// Makes `span` part of the trace that `parent` belongs to. Without a tracer, nothing happens.
+/// Makes `span`, which must not have been entered yet, part of the trace that `parent` belongs to. Without a tracer,
+/// nothing happens.
 pub fn continue_from(span: &Span, parent: TraceContext) {
     let context = SpanContext::new(
         TraceId::from_bytes(parent.trace_id().to_be_bytes()),
@@ -15,8 +16,8 @@ pub fn continue_from(span: &Span, parent: TraceContext) {
         true,
         TraceState::default(),
     );
-    // The only error says that there is no tracer.
-    let _ = span.set_parent(Context::new().with_remote_span_context(context));
+    let set = span.set_parent(Context::new().with_remote_span_context(context));
+    debug_assert!(!matches!(set, Err(SetParentError::AlreadyStarted)), "a span that was entered has its trace already");
 }
 
 /// The context that names `span` as the parent of what follows; `otherwise` when no tracer runs.

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod exactly_once;
+mod outage;
 mod real_input;
 mod rolling_restart;
 mod shutdown;
