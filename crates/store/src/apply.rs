@@ -38,6 +38,15 @@ pub struct Applied {
     pub notices: usize,
 }
 
+impl std::ops::AddAssign for Applied {
+    fn add_assign(&mut self, other: Self) {
+        self.fresh += other.fresh;
+        self.repeated += other.repeated;
+        self.opened += other.opened;
+        self.notices += other.notices;
+    }
+}
+
 impl Store {
     /// Applies every delivery that was not applied before, and keeps the dead letters. When it returns `Ok`, all of it is
     /// durable; after an error nothing is, or (if the connection was lost while committing) all of it.

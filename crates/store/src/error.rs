@@ -41,6 +41,21 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether what was to be written may be the reason, so that something else might succeed.
+    #[must_use]
+    pub fn may_be_the_data(&self) -> bool {
+        match self {
+            Self::UnknownValue { .. } | Self::Json { .. } => true,
+            Self::Database(DieselError::DatabaseError(kind, _)) => {
+                !matches!(kind, DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand)
+            }
+            Self::Database(error) => {
+                matches!(error, DieselError::SerializationError(_) | DieselError::DeserializationError(_))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the same operation may succeed if it is simply repeated.
     ///
     /// Diesel gives no SQLSTATE. Deadlocks (40P01) and a server that shuts down (57P01) are `Unknown` to it, among others

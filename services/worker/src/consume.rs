@@ -10,13 +10,13 @@
 
 use std::time::{Duration, Instant};
 
-use tocsin_bus::{Batch, BusError, Consumer, Entry, Publisher};
+use tocsin_bus::{Batch, BusError, Consumer, Publisher};
 use tocsin_service::config::Reloading;
 use tocsin_service::shutdown::Shutdown;
-use tocsin_shared::Envelope;
 use tocsin_shared::routing::Route;
-use tocsin_store::{DeadLetter, Store};
+use tocsin_store::Store;
 
+use crate::apply::{self, Contents};
 use crate::config::Tuning;
 use crate::metrics;
 
@@ -70,13 +70,12 @@ impl Worker {
     /// Applies a batch and acknowledges it. While Postgres is away the batch is kept and tried again: the stream holds
     /// what follows. A shutdown gives it up unacknowledged, for another worker.
     async fn handle(&self, batch: Batch) {
-        let (deliveries, dead) = sort(batch.entries());
-        let route = self.route.current();
         let started = Instant::now();
+        let contents = Contents::of(batch.entries());
         let mut retry = RETRY_MIN;
-        let applied = loop {
-            match self.store.batch_apply(&deliveries, &dead, &route).await {
-                Ok(applied) => break applied,
+        let outcome = loop {
+            match apply::apply(&self.store, &contents, &self.route.current()).await {
+                Ok(outcome) => break outcome,
                 Err(error) => {
                     tracing::error!(error = &error as &dyn std::error::Error, ?retry, "cannot apply a batch");
                     if self.shutdown.is_draining() {
@@ -86,8 +85,8 @@ impl Worker {
                 }
             }
         };
-        metrics::applied(applied, dead.len(), batch.entries().len(), started.elapsed());
-        if applied.notices > 0
+        metrics::applied(&outcome, batch.entries().len(), started.elapsed());
+        if outcome.applied.notices > 0
             && let Err(error) = self.publisher.wake_notifier().await
         {
             tracing::debug!(%error, "could not wake a notifier; it will look by itself");
@@ -109,29 +108,4 @@ impl Worker {
 
 fn log_lost_ack(error: &BusError) {
     tracing::warn!(error = error as &dyn std::error::Error, "could not acknowledge a batch; it will come again");
-}
-
-/// Tells envelopes from what cannot be read as one.
-fn sort(entries: &[Entry]) -> (Vec<Envelope>, Vec<DeadLetter>) {
-    let mut deliveries = Vec::with_capacity(entries.len());
-    let mut dead = Vec::new();
-    for entry in entries {
-        match Envelope::from_fields(&entry.fields) {
-            Ok(envelope) => deliveries.push(envelope),
-            Err(error) => {
-                tracing::warn!(entry.id, error = &error as &dyn std::error::Error, "an entry goes to dead letters");
-                let reason = match std::error::Error::source(&error) {
-                    Some(cause) => format!("{error}: {cause}"),
-                    None => error.to_string(),
-                };
-                dead.push(DeadLetter {
-                    stream: "events",
-                    entry_id: entry.id.clone(),
-                    fields: entry.fields.clone().into_iter().collect(),
-                    reason,
-                });
-            }
-        }
-    }
-    (deliveries, dead)
 }

@@ -1,6 +1,7 @@
 //! The worker is the only writer of alerts and incidents. It reads deliveries from the events stream, applies each batch
 //! in one transaction that also writes the notification ledger, wakes a notifier, and only then acknowledges.
 
+mod apply;
 mod config;
 mod consume;
 mod metrics;

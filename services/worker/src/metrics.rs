@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use tocsin_service::http::HttpMetrics;
-use tocsin_store::Applied;
+
+use crate::apply::Outcome;
 
 pub(crate) const HTTP: HttpMetrics = HttpMetrics {
     requests: "tocsin_worker_http_requests_total",
@@ -18,15 +19,19 @@ const BATCH: &str = "tocsin_worker_batch_duration_seconds";
 const BATCH_SIZE: &str = "tocsin_worker_batch_deliveries";
 
 pub(crate) fn describe() {
-    describe_counter!(DELIVERIES, "Deliveries by outcome: applied, repeated (applied before) or dead (not readable)");
+    describe_counter!(
+        DELIVERIES,
+        "Deliveries by outcome: applied, repeated (applied before) or dead (cannot be applied)"
+    );
     describe_counter!(INCIDENTS, "Incidents opened");
     describe_counter!(NOTICES, "Rows written to the notification ledger");
     describe_histogram!(BATCH, Unit::Seconds, "Time from reading a batch to its commit");
     describe_histogram!(BATCH_SIZE, Unit::Count, "Deliveries in a batch");
 }
 
-pub(crate) fn applied(applied: Applied, dead: usize, size: usize, took: Duration) {
-    for (outcome, count) in [("applied", applied.fresh), ("repeated", applied.repeated), ("dead", dead)] {
+pub(crate) fn applied(outcome: &Outcome, size: usize, took: Duration) {
+    let Outcome { applied, dead } = outcome;
+    for (outcome, count) in [("applied", applied.fresh), ("repeated", applied.repeated), ("dead", *dead)] {
         counter!(DELIVERIES, "outcome" => outcome).increment(count as u64);
     }
     counter!(INCIDENTS).increment(applied.opened as u64);

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 use tocsin_testbed::poll;
+use tocsin_testbed::topology::TopologyBuilder;
 
 use super::system::{PATIENCE, System, alert};
 
 #[tokio::test]
 async fn without_redis_reads_go_on_and_webhooks_are_told_to_come_again() {
-    let system = System::start(|builder| builder.own_stores()).await;
+    let system = System::start(TopologyBuilder::own_stores).await;
     system.accept("before").await;
     system.wait_for_alert("before").await;
     let redis = system.topology.process("redis").unwrap();
@@ -32,7 +33,7 @@ async fn without_redis_reads_go_on_and_webhooks_are_told_to_come_again() {
 
 #[tokio::test]
 async fn without_postgres_webhooks_are_accepted_and_applied_when_it_is_back() {
-    let system = System::start(|builder| builder.own_stores()).await;
+    let system = System::start(TopologyBuilder::own_stores).await;
     let postgres = system.topology.process("postgres").unwrap();
     postgres.kill().await.unwrap();
 
