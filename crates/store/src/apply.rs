@@ -4,12 +4,16 @@
 //! there already is skipped. So a batch may be cut, repeated or handed to another worker at any point.
 //!
 //! **No deadlock.** Locks are taken in one order: event ids, alerts, incidents, and by key within each. Rows that do not
-//! exist yet cannot be locked; if another worker has made one in the meantime, the whole transaction is rolled back and
-//! repeated ([`StoreError::Raced`]), and then finds it.
+//! exist yet cannot be locked, so making alerts or incidents takes a right that one transaction at a time has. A batch asks
+//! for it when it finds that it must make some, without waiting, since it holds locks by then. If another has it, or has made
+//! the same rows in the meantime, the transaction is rolled back ([`StoreError::Raced`]) and repeated with the right from its
+//! beginning, where waiting for it is safe: that one cannot be raced. Batches that make nothing run beside all others.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use diesel_async::{AsyncConnection as _, AsyncPgConnection};
+use diesel::sql_types::{BigInt, Bool};
+use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
 use scoped_futures::ScopedFutureExt as _;
 use tocsin_shared::board::{AlertKey, Board};
 use tocsin_shared::routing::Route;
@@ -56,9 +60,20 @@ impl Store {
         dead: &[DeadLetter],
         route: &Route,
     ) -> Result<Applied, StoreError> {
+        let raced = AtomicBool::new(false);
+        let raced = &raced;
         self.run(Operation::BatchApply, |connection| {
             async move {
-                connection.transaction(async |connection| apply_in_txn(connection, deliveries, dead, route).await).await
+                let may_make = raced.load(Ordering::Relaxed);
+                let apply = async |connection: &mut AsyncPgConnection| {
+                    if may_make {
+                        maker_wait_in_txn(connection).await?;
+                    }
+                    apply_in_txn(connection, deliveries, dead, route).await
+                };
+                let applied = connection.transaction(apply).await;
+                raced.fetch_or(matches!(applied, Err(StoreError::Raced)), Ordering::Relaxed);
+                applied
             }
             .scope_boxed()
         })
@@ -81,11 +96,14 @@ async fn apply_in_txn(
         return Ok(Applied { repeated, ..Applied::default() });
     }
 
-    let mut board = board_load_in_txn(connection, &fresh, route).await?;
+    let (mut board, makes_alerts) = board_load_in_txn(connection, &fresh, route).await?;
     for delivery in &fresh {
         board.apply(delivery, route);
     }
     let changes = board.into_changes();
+    if (makes_alerts || !changes.opened.is_empty()) && !maker_try_in_txn(connection).await? {
+        return Err(StoreError::Raced);
+    }
     // Updates first: one may end the incident whose place in its group a new one takes.
     incidents_update_in_txn(connection, &changes.updated).await?;
     incidents_insert_in_txn(connection, &changes.opened).await?;
@@ -96,12 +114,13 @@ async fn apply_in_txn(
     Ok(Applied { fresh: fresh.len(), repeated, opened: changes.opened.len(), notices: changes.notices.len() })
 }
 
-/// Loads and locks the alerts that the deliveries name, and the open incidents that these are in or may join.
+/// Loads and locks the alerts that the deliveries name, and the open incidents that these are in or may join. Says whether
+/// some of those alerts do not exist yet.
 async fn board_load_in_txn(
     connection: &mut AsyncPgConnection,
     fresh: &[&Envelope],
     route: &Route,
-) -> Result<Board, StoreError> {
+) -> Result<(Board, bool), StoreError> {
     let mut keys = BTreeSet::new();
     let mut group_keys = BTreeSet::new();
     for delivery in fresh {
@@ -112,9 +131,26 @@ async fn board_load_in_txn(
             }
         }
     }
-    let alerts = alerts_lock_in_txn(connection, &Vec::from_iter(keys)).await?;
+    let keys = Vec::from_iter(keys);
+    let alerts = alerts_lock_in_txn(connection, &keys).await?;
+    let makes_alerts = alerts.len() < keys.len();
     let incident_ids: BTreeSet<_> = alerts.iter().filter_map(|alert| alert.incident_id).collect();
     let incident_ids = incident_ids.into_iter().map(IncidentId::as_uuid).collect();
     let incidents = incidents_lock_in_txn(connection, incident_ids, group_keys.into_iter().collect()).await?;
-    Ok(Board::new(alerts, incidents))
+    Ok((Board::new(alerts, incidents), makes_alerts))
+}
+
+/// The advisory lock that is the right to make alerts and incidents: "apply" in ASCII.
+const MAKER: i64 = 0x61_7070_6c79;
+
+/// Waits for the right to make alerts and incidents, which ends with the transaction. Safe while it holds no lock.
+async fn maker_wait_in_txn(connection: &mut AsyncPgConnection) -> Result<(), StoreError> {
+    connection.batch_execute(&format!("SELECT pg_advisory_xact_lock({MAKER})")).await?;
+    Ok(())
+}
+
+/// Takes the right to make alerts and incidents if nobody else has it. Says whether this transaction has it now.
+async fn maker_try_in_txn(connection: &mut AsyncPgConnection) -> Result<bool, StoreError> {
+    let lock = diesel::select(diesel::dsl::sql::<Bool>("pg_try_advisory_xact_lock(").bind::<BigInt, _>(MAKER).sql(")"));
+    Ok(lock.get_result(connection).await?)
 }

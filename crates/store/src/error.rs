@@ -16,7 +16,8 @@ pub enum StoreError {
     /// Postgres refused or lost a statement.
     #[error("Postgres refused or lost a statement")]
     Database(#[from] DieselError),
-    /// Another worker made the same alert or incident at the same moment. Nothing was done; the repeat finds theirs.
+    /// Another worker makes alerts or incidents at the same moment, perhaps the same. Nothing was done; the repeat waits for
+    /// its turn and finds theirs.
     #[error("another worker was faster")]
     Raced,
     /// A column holds what this version does not know.

@@ -49,6 +49,9 @@ async fn run(folder: &RunFolder, command: Vec<OsString>, signals: &mut Signals) 
         _signal = signals.next() => return Err(CliError::Interrupted),
     };
     let status = run_command(command, &shared, signals).await;
+    // At once: the data is deleted next, and a last checkpoint of a busy run can take Postgres half a minute. Where it does
+    // not run any more, there is nothing to hasten.
+    let _ = stores.postgres().process().signal(Signal::SIGQUIT).await;
     stores.stop().await?;
     Ok(exit_code(status?))
 }
