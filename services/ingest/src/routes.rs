@@ -3,15 +3,14 @@
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::Utc;
-use serde::Serialize;
 use tocsin_service::http::Problem;
 use tocsin_service::telemetry::trace;
-use tocsin_shared::{ErrorCode, EventId, TraceContext};
+use tocsin_shared::{ErrorCode, TraceContext};
 use tracing::Instrument as _;
 
 use crate::accept::{Acceptor, Delivery};
 use crate::metrics;
-use crate::sources::{self, Source, SourceError};
+use crate::sources::{self, Accepted, Source, SourceError};
 
 /// Headers that name a delivery, in order of preference.
 const DELIVERY_ID_HEADERS: [&str; 2] = ["webhook-id", "idempotency-key"];
@@ -20,27 +19,26 @@ const MAX_DELIVERY_ID_BYTES: usize = 256;
 /// When to send again what could not be made durable, in seconds.
 const RETRY_AFTER_SECS: u32 = 1;
 
-/// Adds the routes.
+/// Adds a route for each source.
 pub(crate) fn add(app: &mut web::ServiceConfig) {
-    app.service(web::resource("/api/v1/webhooks/{source}").post(webhook));
+    for source in sources::ALL {
+        let handler = move |request, body, acceptor| webhook(source, request, body, acceptor);
+        app.service(web::resource(source.path).post(handler));
+    }
+    app.service(web::resource("/api/v1/webhooks/{source}").to(unknown_source));
 }
 
-/// The answer to an accepted webhook.
-#[derive(Debug, Serialize)]
-struct AcceptedView {
-    source: &'static str,
-    received: usize,
-    event_id: EventId,
+async fn unknown_source() -> Result<HttpResponse, Problem> {
+    let paths: Vec<_> = sources::ALL.iter().map(|source| source.path).collect();
+    Err(Problem::new(ErrorCode::UnknownSource).detail(format!("webhooks are taken at {}", paths.join(", "))))
 }
 
 async fn webhook(
+    source: &'static Source,
     request: HttpRequest,
-    source: web::Path<String>,
     body: web::Bytes,
     acceptor: web::Data<Acceptor>,
 ) -> Result<HttpResponse, Problem> {
-    let source = sources::find(&source)
-        .ok_or_else(|| Problem::new(ErrorCode::UnknownSource).detail(format!("known sources: {}", sources::names())))?;
     let span = tracing::info_span!("webhook", source = source.name, event.id = tracing::field::Empty);
     // Before the span begins: then it is part of a trace, of whichever.
     let parent = traceparent(request.headers());
@@ -49,10 +47,10 @@ async fn webhook(
     }
     let result = take(&request, source, &body, parent, &acceptor).instrument(span).await;
     match &result {
-        Ok(view) => metrics::accepted(source.name, view.received),
+        Ok(accepted) => metrics::accepted(source.name, accepted.received),
         Err(problem) => metrics::refused(source.name, problem.code().as_str()),
     }
-    result.map(|view| HttpResponse::Ok().json(view))
+    result.map(|accepted| (source.answer)(&accepted))
 }
 
 async fn take(
@@ -61,7 +59,7 @@ async fn take(
     body: &[u8],
     parent: Option<TraceContext>,
     acceptor: &Acceptor,
-) -> Result<AcceptedView, Problem> {
+) -> Result<Accepted, Problem> {
     let headers = request.headers();
     let received_at = Utc::now();
     if body.is_empty() {
@@ -79,7 +77,7 @@ async fn take(
         Problem::new(ErrorCode::NotDurable).retry_after(RETRY_AFTER_SECS)
     })?;
     tracing::Span::current().record("event.id", tracing::field::display(event_id));
-    Ok(AcceptedView { source: source.name, received, event_id })
+    Ok(Accepted { source: source.name, received, event_id })
 }
 
 /// The trace that the sender names, if it names one.

@@ -1,37 +1,53 @@
 //! Senders. Each has a file of its own that turns its body into normal form, and a line in [`ALL`].
 
+mod alertmanager_api;
 mod generic;
 mod prometheus;
 
+use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tocsin_shared::AlertEvent;
+use tocsin_shared::{AlertEvent, EventId};
 
-/// Turns a body into at least one event.
+/// Turns a body into events.
 pub type Parse = fn(body: &[u8], received_at: DateTime<Utc>) -> Result<Vec<AlertEvent>, SourceError>;
 
 /// A kind of sender.
 #[derive(Debug)]
 pub struct Source {
-    /// Its name, in addresses and as `source` of its alerts.
+    /// The `source` of its alerts.
     pub name: &'static str,
+    /// Where it posts.
+    pub path: &'static str,
     /// How its bodies are read.
     pub parse: Parse,
+    /// What it is told when its delivery is durable.
+    pub answer: fn(&Accepted) -> HttpResponse,
 }
 
 /// Every sender.
-pub const ALL: &[Source] =
-    &[Source { name: "generic", parse: generic::parse }, Source { name: "prometheus", parse: prometheus::parse }];
+#[rustfmt::skip]
+pub const ALL: &[Source] = &[
+    Source { name: "prometheus", path: "/api/v2/alerts", parse: alertmanager_api::parse, answer: alertmanager_api::answer },
+    Source { name: "prometheus", path: "/api/v1/webhooks/prometheus", parse: prometheus::parse, answer: as_webhook },
+    Source { name: "generic", path: "/api/v1/webhooks/generic", parse: generic::parse, answer: as_webhook },
+];
 
-/// The sender of this name.
-#[must_use]
-pub fn find(name: &str) -> Option<&'static Source> {
-    ALL.iter().find(|source| source.name == name)
+/// A delivery that is durable; the answer to a webhook.
+#[derive(Debug, Serialize)]
+pub struct Accepted {
+    /// The kind of sender.
+    pub source: &'static str,
+    /// How many alerts it held.
+    pub received: usize,
+    /// Under which id it is applied.
+    pub event_id: EventId,
 }
 
-/// The senders' names, for an error message.
-pub(crate) fn names() -> String {
-    ALL.iter().map(|source| source.name).collect::<Vec<_>>().join(", ")
+/// The answer of every `/api/v1/webhooks/*`.
+fn as_webhook(accepted: &Accepted) -> HttpResponse {
+    HttpResponse::Ok().json(accepted)
 }
 
 /// A body that is refused. Nothing of it is sent to the logs; the message goes to the sender.
@@ -95,8 +111,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_finds_its_source() {
-        assert!(find("prometheus").is_some() && find("nobody").is_none());
+    fn no_two_sources_share_an_address() {
+        let paths: std::collections::HashSet<_> = ALL.iter().map(|source| source.path).collect();
+        assert_eq!(paths.len(), ALL.len());
     }
 
     #[test]
@@ -105,7 +122,7 @@ mod tests {
         for source in ALL {
             assert!((source.parse)(body.as_bytes(), Utc::now()).is_err());
             let unknown_field = format!(r#"{{"title":"t","extra":{body}"#);
-            assert!(matches!((source.parse)(unknown_field.as_bytes(), Utc::now()), Err(SourceError::InvalidJson(_))));
+            assert!((source.parse)(unknown_field.as_bytes(), Utc::now()).is_err());
         }
     }
 
@@ -113,7 +130,7 @@ mod tests {
     fn something_behind_the_document_is_refused() {
         let body = br#"{"alerts":[{"title":"t","status":"firing"}]} x"#;
         for source in ALL {
-            assert!(matches!((source.parse)(body, Utc::now()), Err(SourceError::InvalidJson(_))), "{}", source.name);
+            assert!((source.parse)(body, Utc::now()).is_err(), "{}", source.path);
         }
     }
 

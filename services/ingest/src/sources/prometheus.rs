@@ -19,19 +19,20 @@ struct Payload {
     alerts: Vec<Alert>,
 }
 
+/// An alert in Alertmanager's form.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Alert {
-    status: AlertStatus,
+pub(super) struct Alert {
+    pub(super) status: AlertStatus,
     #[serde(default)]
-    labels: Labels,
+    pub(super) labels: Labels,
     #[serde(default)]
-    annotations: Labels,
-    starts_at: Option<DateTime<Utc>>,
-    ends_at: Option<DateTime<Utc>>,
+    pub(super) annotations: Labels,
+    pub(super) starts_at: Option<DateTime<Utc>>,
+    pub(super) ends_at: Option<DateTime<Utc>>,
     #[serde(rename = "generatorURL")]
-    generator_url: Option<String>,
-    fingerprint: Option<String>,
+    pub(super) generator_url: Option<String>,
+    pub(super) fingerprint: Option<String>,
 }
 
 pub(super) fn parse(body: &[u8], received_at: DateTime<Utc>) -> Result<Vec<AlertEvent>, SourceError> {
@@ -46,7 +47,7 @@ pub(super) fn parse(body: &[u8], received_at: DateTime<Utc>) -> Result<Vec<Alert
 }
 
 impl Alert {
-    fn normalise(self, received_at: DateTime<Utc>) -> AlertEvent {
+    pub(super) fn normalise(self, received_at: DateTime<Utc>) -> AlertEvent {
         let fingerprint = self
             .fingerprint
             .as_deref()

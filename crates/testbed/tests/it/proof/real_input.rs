@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tocsin_shared::{Fingerprint, Labels};
-use tocsin_testbed::doubles::Recorder;
+use tocsin_testbed::doubles::{Recorded, Recorder};
 use tocsin_testbed::process::Spec;
 use tocsin_testbed::{Port, Process, poll, programs};
 
@@ -23,97 +23,106 @@ groups:
           description: 'Nobody takes messages from the queue.'
 ";
 
-/// Prometheus and Alertmanager, watching `target` and telling `webhook`.
-struct Monitoring {
-    _prometheus: Process,
-    _alertmanager: Process,
-    _ports: [Port; 2],
+/// A monitoring program, and the port that it listens on.
+struct Program {
+    address: String,
+    _process: Process,
+    _port: Port,
 }
 
-impl Monitoring {
-    async fn start(folder: &Path, target: &str, webhook: &str) -> Self {
-        let ports = [Port::free().unwrap(), Port::free().unwrap()];
-        let [prometheus_address, alertmanager_address] =
-            ports.each_ref().map(|port| format!("127.0.0.1:{}", port.number()));
-        let alertmanager_config = format!(
+impl Program {
+    /// Starts Debian's package `name` with these files in `folder`, the first of which is its configuration.
+    async fn start(folder: &Path, name: &'static str, files: &[(&str, &str)], args: &[&str]) -> Self {
+        for (file, text) in files {
+            std::fs::write(folder.join(file), text).unwrap();
+        }
+        let port = Port::free().unwrap();
+        let address = format!("127.0.0.1:{}", port.number());
+        let spec = Spec::new(name, programs::system(name, name).unwrap(), folder)
+            .args([
+                format!("--config.file={}", folder.join(files[0].0).display()),
+                format!("--web.listen-address={address}"),
+            ])
+            .args(args);
+        let process = Process::new(spec);
+        process.start().await.unwrap();
+        Self { address, _process: process, _port: port }
+    }
+
+    /// Alertmanager, telling `webhook`.
+    async fn alertmanager(folder: &Path, webhook: &str) -> Self {
+        let config = format!(
             "route: {{receiver: tocsin, group_by: [alertname], group_wait: 1s, group_interval: 1s, repeat_interval: 1h}}\n\
              receivers: [{{name: tocsin, webhook_configs: [{{url: '{webhook}', send_resolved: true}}]}}]\n"
         );
-        let prometheus_config = format!(
+        let data = format!("--storage.path={}", folder.join("alertmanager-data").display());
+        let files = [("alertmanager.yml", config.as_str())];
+        Self::start(folder, "prometheus-alertmanager", &files, &[&data, "--cluster.listen-address="]).await
+    }
+
+    /// Prometheus, watching `target` and telling the Alertmanager at `alerting`.
+    async fn prometheus(folder: &Path, target: &str, alerting: &str) -> Self {
+        let config = format!(
             "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\n\
              rule_files: [rules.yml]\n\
              scrape_configs: [{{job_name: queues, static_configs: [{{targets: ['{target}']}}]}}]\n\
-             alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{alertmanager_address}']}}]}}]}}\n"
+             alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{alerting}']}}]}}]}}\n"
         );
-        for (name, text) in
-            [("alertmanager.yml", &*alertmanager_config), ("prometheus.yml", &*prometheus_config), ("rules.yml", RULES)]
-        {
-            std::fs::write(folder.join(name), text).unwrap();
-        }
-        let at = |name: &str| folder.join(name).display().to_string();
-        let alertmanager = programs::system("prometheus-alertmanager", "prometheus-alertmanager").unwrap();
-        let alertmanager = Spec::new("alertmanager", alertmanager, folder).args([
-            format!("--config.file={}", at("alertmanager.yml")),
-            format!("--storage.path={}", at("alertmanager-data")),
-            format!("--web.listen-address={alertmanager_address}"),
-            "--cluster.listen-address=".to_owned(),
-        ]);
-        let prometheus = programs::system("prometheus", "prometheus").unwrap();
-        let prometheus = Spec::new("prometheus", prometheus, folder).args([
-            format!("--config.file={}", at("prometheus.yml")),
-            format!("--storage.tsdb.path={}", at("prometheus-data")),
-            format!("--web.listen-address={prometheus_address}"),
-        ]);
-        let (alertmanager, prometheus) = (Process::new(alertmanager), Process::new(prometheus));
-        alertmanager.start().await.unwrap();
-        prometheus.start().await.unwrap();
-        Self { _prometheus: prometheus, _alertmanager: alertmanager, _ports: ports }
+        let data = format!("--storage.tsdb.path={}", folder.join("prometheus-data").display());
+        Self::start(folder, "prometheus", &[("prometheus.yml", &config), ("rules.yml", RULES)], &[&data]).await
     }
 }
 
 #[tokio::test]
 async fn a_rule_that_fires_opens_an_incident_that_resolves_by_itself() {
     let system = System::start(|builder| builder).await;
-    let target = Recorder::start().unwrap();
-    target.set_page("/metrics", "queue_depth{queue=\"invoices\"} 80\n");
     let folder = tempfile::tempdir().unwrap();
     let webhook = format!("{}/api/v1/webhooks/prometheus", system.topology.url());
-    let _monitoring = Monitoring::start(folder.path(), target.url().trim_start_matches("http://"), &webhook).await;
+    let alertmanager = Program::alertmanager(folder.path(), &webhook).await;
+    system.follow_a_rule(folder.path(), &alertmanager.address).await;
+}
 
-    let incident = system.incident_in_state("triggered").await;
-    assert_eq!(incident["title"], "Queue invoices holds 80 messages");
-    assert_eq!(incident["severity"], "critical");
-    assert_eq!(incident["labels"]["team"], "payments");
-    assert_eq!(incident["firing_count"], 1);
-    let alert = &incident["alerts"][0];
-    assert_eq!((&alert["status"], &alert["source"]), (&"firing".into(), &"prometheus".into()));
-    assert_eq!(alert["description"], "Nobody takes messages from the queue.");
-    // Our own rule for fingerprints is Alertmanager's: what it sent is what we would have computed.
-    let labels: Labels = serde_json::from_value(alert["labels"].clone()).unwrap();
-    assert_eq!(alert["fingerprint"], Fingerprint::of_labels(&labels).as_str());
-    system
-        .slack
-        .wait_for_request("the notice of the incident", PATIENCE, |message| {
-            message.text().contains("Triggered") && message.text().contains("Queue invoices holds 80 messages")
-        })
-        .await
-        .unwrap();
-
-    target.set_page("/metrics", "queue_depth{queue=\"invoices\"} 3\n");
-    let incident = system.incident_in_state("resolved").await;
-    assert_eq!((&incident["firing_count"], &incident["alerts"][0]["status"]), (&0.into(), &"resolved".into()));
-    assert!(incident["resolved_at"].is_string());
-    system
-        .slack
-        .wait_for_request("the notice of its end", PATIENCE, |message| message.text().contains("Resolved"))
-        .await
-        .unwrap();
-    system.wait_until_everybody_is_told().await;
-    assert_eq!(system.slack.count(), 2, "one message when it opened, one when it resolved");
-    system.topology.stop().await.unwrap();
+#[tokio::test]
+async fn prometheus_may_point_straight_at_the_front_door() {
+    let system = System::start(|builder| builder).await;
+    let folder = tempfile::tempdir().unwrap();
+    let front_door = system.topology.url().trim_start_matches("http://").to_owned();
+    system.follow_a_rule(folder.path(), &front_door).await;
 }
 
 impl System {
+    /// Has a Prometheus that tells `alerting` evaluate a rule that fires and later stops firing, and follows its alert to
+    /// the read API and to Slack.
+    async fn follow_a_rule(&self, folder: &Path, alerting: &str) {
+        let target = Recorder::start().unwrap();
+        target.set_page("/metrics", "queue_depth{queue=\"invoices\"} 80\n");
+        let _prometheus = Program::prometheus(folder, target.url().trim_start_matches("http://"), alerting).await;
+
+        let incident = self.incident_in_state("triggered").await;
+        assert_eq!(incident["title"], "Queue invoices holds 80 messages");
+        assert_eq!(incident["severity"], "critical");
+        assert_eq!(incident["labels"]["team"], "payments");
+        assert_eq!(incident["firing_count"], 1);
+        let alert = &incident["alerts"][0];
+        assert_eq!((&alert["status"], &alert["source"]), (&"firing".into(), &"prometheus".into()));
+        assert_eq!(alert["description"], "Nobody takes messages from the queue.");
+        // Our own rule for fingerprints is Alertmanager's: what it sends is what we would have computed.
+        let labels: Labels = serde_json::from_value(alert["labels"].clone()).unwrap();
+        assert_eq!(alert["fingerprint"], Fingerprint::of_labels(&labels).as_str());
+        let told = |what: &'static str| move |message: &Recorded| message.text().contains(what);
+        let opened = told("Queue invoices holds 80 messages");
+        self.slack.wait_for_request("the notice of the incident", PATIENCE, opened).await.unwrap();
+
+        target.set_page("/metrics", "queue_depth{queue=\"invoices\"} 3\n");
+        let incident = self.incident_in_state("resolved").await;
+        assert_eq!((&incident["firing_count"], &incident["alerts"][0]["status"]), (&0.into(), &"resolved".into()));
+        assert!(incident["resolved_at"].is_string());
+        self.slack.wait_for_request("the notice of its end", PATIENCE, told("Resolved")).await.unwrap();
+        self.wait_until_everybody_is_told().await;
+        assert_eq!(self.slack.count(), 2, "one message when it opened, one when it resolved");
+        self.topology.stop().await.unwrap();
+    }
+
     /// Waits until the only incident is in this state, and gives its detail.
     async fn incident_in_state(&self, status: &str) -> Value {
         let number = poll::until(format!("one incident that is {status}"), PATIENCE, async || {
