@@ -166,6 +166,28 @@ impl ServiceConfig {
     }
 }
 
+/// How to reach Postgres.
+#[derive(Debug, Clone)]
+pub struct DatabaseAddress {
+    /// `postgres://…`.
+    pub url: SecretString,
+    /// Most connections.
+    pub connections: u32,
+}
+
+impl DatabaseAddress {
+    /// Reads it. Faults are left in `env`.
+    pub fn read(env: &mut Environment) -> Self {
+        let address = Self { url: env.get(&common::DATABASE_URL), connections: env.get(&common::DATABASE_CONNECTIONS) };
+        env.check(
+            (1..=200).contains(&address.connections),
+            &common::DATABASE_CONNECTIONS,
+            "use a number from 1 to 200",
+        );
+        address
+    }
+}
+
 fn default_instance() -> String {
     let host = hostname::get().map_or_else(|_| "localhost".to_owned(), |name| name.to_string_lossy().into_owned());
     format!("{host}-{}", std::process::id())

@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tocsin_service::config::{ConfigError, Document, Documented, Environment, ServiceConfig, Variable, common};
+use tocsin_service::config::{
+    ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
+};
 use tocsin_store::StoreConfig;
 
 use crate::auth::Tokens;
@@ -37,21 +39,13 @@ impl Config {
     /// Reads and checks everything, the tokens' hashes included. Without a file, a demo token is made and printed.
     pub fn read(env: &mut Environment, version: &'static str) -> Result<Self, ConfigError> {
         let service = ServiceConfig::read(env, version, &LISTEN);
-        let store = StoreConfig {
-            url: env.get(&common::DATABASE_URL),
-            connections: env.get(&common::DATABASE_CONNECTIONS),
-            timeout: env.get(&QUERY_TIMEOUT),
-            application: "tocsin-api",
-        };
+        let DatabaseAddress { url, connections } = DatabaseAddress::read(env);
+        let store = StoreConfig { url, connections, timeout: env.get(&QUERY_TIMEOUT), application: "tocsin-api" };
         let bounds = Duration::from_millis(100)..=Duration::from_secs(30);
         env.check(bounds.contains(&store.timeout), &QUERY_TIMEOUT, "use a duration from 100ms to 30s");
-        env.check((1..=200).contains(&store.connections), &common::DATABASE_CONNECTIONS, "use a number from 1 to 200");
         let config_path = env.get(&common::CONFIG);
         let tokens = Document::load(config_path.as_deref()).and_then(|document| Tokens::from_document(&document, env));
-        let mut tokens = tokens.unwrap_or_else(|error| {
-            env.extend(error.problems);
-            Tokens::default()
-        });
+        let mut tokens = env.keep(tokens);
         env.finish()?;
         if config_path.is_none() {
             tokens = Tokens::demo();

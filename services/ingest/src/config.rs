@@ -41,9 +41,7 @@ impl Config {
         let bounds = Duration::from_millis(10)..=Duration::from_secs(10);
         env.check(bounds.contains(&bus.command_timeout), &COMMIT_TIMEOUT, "use a duration from 10ms to 10s");
         let config_path = env.get(&common::CONFIG);
-        if let Err(error) = Document::load(config_path.as_deref()) {
-            env.extend(error.problems);
-        }
+        env.keep(Document::load(config_path.as_deref()));
         env.finish()?;
         Ok(Self { service, bus, config_path })
     }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tocsin_bus::BusConfig;
-use tocsin_service::config::{ConfigError, Document, Documented, Environment, ServiceConfig, Variable, common};
+use tocsin_service::config::{
+    ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
+};
 use tocsin_store::StoreConfig;
 
 use crate::receivers::Receivers;
@@ -58,12 +60,8 @@ impl Config {
             prefix: env.get(&common::REDIS_PREFIX),
             command_timeout: BUS_TIMEOUT,
         };
-        let store = StoreConfig {
-            url: env.get(&common::DATABASE_URL),
-            connections: env.get(&common::DATABASE_CONNECTIONS),
-            timeout: STORE_TIMEOUT,
-            application: "tocsin-notifier",
-        };
+        let DatabaseAddress { url, connections } = DatabaseAddress::read(env);
+        let store = StoreConfig { url, connections, timeout: STORE_TIMEOUT, application: "tocsin-notifier" };
         let request_timeout = env.get(&REQUEST_TIMEOUT);
         let bounds = Duration::from_millis(100)..=Duration::from_secs(15);
         env.check(bounds.contains(&request_timeout), &REQUEST_TIMEOUT, "use a duration from 100ms to 15s");
@@ -72,14 +70,10 @@ impl Config {
             &REQUEST_TIMEOUT,
             "make it shorter than TOCSIN_DRAIN_DELAY and TOCSIN_SHUTDOWN_TIMEOUT together: what is on its way could not finish",
         );
-        env.check((1..=200).contains(&store.connections), &common::DATABASE_CONNECTIONS, "use a number from 1 to 200");
         let config_path = env.get(&common::CONFIG);
         let receivers =
             Document::load(config_path.as_deref()).and_then(|document| Receivers::from_document(&document, env));
-        let receivers = receivers.unwrap_or_else(|error| {
-            env.extend(error.problems);
-            Receivers::default()
-        });
+        let receivers = env.keep(receivers);
         env.finish()?;
         Ok(Self { service, bus, store, request_timeout, config_path, receivers })
     }

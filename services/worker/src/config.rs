@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tocsin_bus::BusConfig;
-use tocsin_service::config::{ConfigError, Document, Documented, Environment, ServiceConfig, Variable, common};
+use tocsin_service::config::{
+    ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
+};
 use tocsin_store::StoreConfig;
 
 const LISTEN: Variable<SocketAddr> =
@@ -74,25 +76,17 @@ impl Config {
             command_timeout: BUS_TIMEOUT,
         };
         let handler_timeout = env.get(&HANDLER_TIMEOUT);
-        let store = StoreConfig {
-            url: env.get(&common::DATABASE_URL),
-            connections: env.get(&common::DATABASE_CONNECTIONS),
-            timeout: handler_timeout,
-            application: "tocsin-worker",
-        };
+        let DatabaseAddress { url, connections } = DatabaseAddress::read(env);
+        let store = StoreConfig { url, connections, timeout: handler_timeout, application: "tocsin-worker" };
         let tuning = Tuning { batch_size: env.get(&BATCH_SIZE), reclaim_idle: env.get(&RECLAIM_IDLE) };
         env.check((1..=1000).contains(&tuning.batch_size), &BATCH_SIZE, "use a number from 1 to 1000");
-        env.check((1..=200).contains(&store.connections), &common::DATABASE_CONNECTIONS, "use a number from 1 to 200");
         env.check(
             tuning.reclaim_idle > handler_timeout,
             &RECLAIM_IDLE,
             "make it longer than TOCSIN_WORKER_HANDLER_TIMEOUT: a batch would be taken from a worker that still applies it",
         );
         let config_path = env.get(&common::CONFIG);
-        let document = Document::load(config_path.as_deref()).unwrap_or_else(|error| {
-            env.extend(error.problems);
-            Document::default()
-        });
+        let document = env.keep(Document::load(config_path.as_deref()));
         env.finish()?;
         Ok(Self { service, bus, store, tuning, config_path, document })
     }

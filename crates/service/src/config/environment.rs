@@ -108,9 +108,12 @@ impl Environment {
         self.problems.push(Problem { key: key.into(), fault: fault.into(), remedy: remedy.into() });
     }
 
-    /// Adds faults found elsewhere.
-    pub fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
-        self.problems.extend(problems);
+    /// The value of what was read elsewhere. Its faults are noted here, and the default stands in for it.
+    pub fn keep<T: Default>(&mut self, read: Result<T, ConfigError>) -> T {
+        read.unwrap_or_else(|error| {
+            self.problems.extend(error.problems);
+            T::default()
+        })
     }
 
     /// Everything that is wrong, at once, if anything is.
