@@ -140,8 +140,9 @@ pub struct AlertEvent {
     /// Where the sender shows the alert.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_url: Option<String>,
-    /// When the condition began to hold.
-    pub started_at: DateTime<Utc>,
+    /// When the condition began to hold, if the sender says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<DateTime<Utc>>,
     /// When it stopped, for a resolved alert.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<DateTime<Utc>>,
@@ -170,10 +171,10 @@ impl AlertEvent {
             clean(&mut name, MAX_LABEL_CHARS);
             self.labels.insert(ALERTNAME.to_owned(), name);
         }
-        for time in [&mut self.started_at, &mut self.event_at] {
-            *time = time.trunc_subsecs(6);
+        self.event_at = self.event_at.trunc_subsecs(6);
+        for time in [&mut self.started_at, &mut self.ended_at] {
+            *time = time.map(|time| time.trunc_subsecs(6));
         }
-        self.ended_at = self.ended_at.map(|time| time.trunc_subsecs(6));
         self
     }
 }
@@ -221,7 +222,7 @@ mod tests {
             labels,
             annotations: Labels::new(),
             source_url: None,
-            started_at: DateTime::UNIX_EPOCH,
+            started_at: None,
             ended_at: None,
             event_at: DateTime::UNIX_EPOCH,
         }

@@ -41,6 +41,8 @@ pub struct Alert {
     pub newest_id: EventId,
     /// The incident that it belongs to, or belonged to last.
     pub incident_id: Option<IncidentId>,
+    /// Since when it fires, or fired last: what the sender says, or else the time of the event with which it began.
+    pub started_at: DateTime<Utc>,
     /// When the first event came in.
     pub received_at: DateTime<Utc>,
     /// When the last event came in.
@@ -165,6 +167,7 @@ impl Board {
                 newest: event.clone(),
                 newest_id: delivery.id,
                 incident_id: None,
+                started_at: event.started_at.unwrap_or(event.event_at),
                 received_at: delivery.received_at,
                 last_seen_at: delivery.received_at,
                 occurrences: 1,
@@ -183,6 +186,12 @@ impl Board {
         }
         known.newest_id = delivery.id;
         let before = std::mem::replace(&mut known.newest, event.clone());
+        match (event.started_at, before.status) {
+            (Some(at), _) => known.started_at = at,
+            // What is repeated or ends goes back to what began.
+            (None, AlertStatus::Firing) => {}
+            (None, AlertStatus::Resolved) => known.started_at = event.event_at,
+        }
         let (id, incident_id) = (known.id, known.incident_id);
         match (before.status, event.status) {
             (AlertStatus::Resolved, AlertStatus::Resolved) => {}

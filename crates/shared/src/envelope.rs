@@ -135,7 +135,7 @@ mod tests {
                 labels,
                 annotations: Labels::new(),
                 source_url: None,
-                started_at: at,
+                started_at: Some(at),
                 ended_at: None,
                 event_at: at,
             }],

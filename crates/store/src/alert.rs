@@ -79,12 +79,13 @@ impl TryFrom<Row> for Alert {
                 labels: labels("alerts.labels", row.labels)?,
                 annotations: labels("alerts.annotations", row.annotations)?,
                 source_url: row.source_url,
-                started_at: row.started_at,
+                started_at: Some(row.started_at),
                 ended_at: row.ended_at,
                 event_at: row.event_at,
             },
             newest_id: EventId::from_uuid(row.event_id),
             incident_id: row.incident_id.map(IncidentId::from_uuid),
+            started_at: row.started_at,
             received_at: row.received_at,
             last_seen_at: row.last_seen_at,
             occurrences: row.occurrences,
@@ -275,7 +276,7 @@ async fn write(
         .bind::<Array<Nullable<SqlUuid>>, _>(
             alerts.iter().map(|a| a.incident_id.map(IncidentId::as_uuid)).collect::<Vec<Option<Uuid>>>(),
         )
-        .bind::<Array<Timestamptz>, _>(events().map(|e| e.started_at).collect::<Vec<_>>())
+        .bind::<Array<Timestamptz>, _>(alerts.iter().map(|a| a.started_at).collect::<Vec<_>>())
         .bind::<Array<Nullable<Timestamptz>>, _>(events().map(|e| e.ended_at).collect::<Vec<_>>())
         .bind::<Array<Timestamptz>, _>(events().map(|e| e.event_at).collect::<Vec<_>>())
         .bind::<Array<SqlUuid>, _>(alerts.iter().map(|a| a.newest_id.as_uuid()).collect::<Vec<Uuid>>())

@@ -154,7 +154,7 @@ impl From<Alert> for AlertView {
             labels: event.labels,
             annotations: event.annotations,
             incident_id: alert.incident_id,
-            started_at: event.started_at,
+            started_at: alert.started_at,
             ended_at: event.ended_at,
             received_at: alert.received_at,
             last_seen_at: alert.last_seen_at,

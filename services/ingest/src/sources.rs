@@ -8,7 +8,7 @@ use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tocsin_shared::{AlertEvent, EventId};
+use tocsin_shared::{AlertEvent, AlertStatus, EventId};
 
 /// Turns a body into events.
 pub type Parse = fn(body: &[u8], received_at: DateTime<Utc>) -> Result<Vec<AlertEvent>, SourceError>;
@@ -88,10 +88,28 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, SourceError> {
     Ok(value)
 }
 
-/// Orders an event among those of its alert. A time in the future is taken for a clock that is wrong: it would otherwise
-/// outrank everything that follows.
-fn event_time(claimed: Option<DateTime<Utc>>, received_at: DateTime<Utc>) -> DateTime<Utc> {
-    claimed.map_or(received_at, |at| at.min(received_at))
+/// The times of an event.
+struct Times {
+    start: Option<DateTime<Utc>>,
+    end: Option<DateTime<Utc>>,
+    event: DateTime<Utc>,
+}
+
+impl Times {
+    /// From what a sender claims of an alert's start and end. An event is as old as the state that it tells of: a firing
+    /// alert's start, a resolved one's end. A time in the future is taken for a clock that is wrong: it would otherwise
+    /// outrank everything that follows.
+    fn new(
+        status: AlertStatus,
+        start: Option<DateTime<Utc>>,
+        end: Option<DateTime<Utc>>,
+        received_at: DateTime<Utc>,
+    ) -> Self {
+        let (start, end) = (given(start), given(end));
+        let end = (status == AlertStatus::Resolved).then(|| end.unwrap_or(received_at));
+        let newest = end.or(start).unwrap_or(received_at);
+        Self { start, end, event: newest.min(received_at) }
+    }
 }
 
 /// A time, if it is one: senders write year 1 for "none".

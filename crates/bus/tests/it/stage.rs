@@ -83,7 +83,7 @@ pub(crate) fn envelope(name: &str) -> Envelope {
             labels,
             annotations: Labels::new(),
             source_url: None,
-            started_at: at,
+            started_at: Some(at),
             ended_at: None,
             event_at: at,
         }],

@@ -33,7 +33,7 @@ fn delivery(pod: &str, status: AlertStatus, second: i64) -> Envelope {
             labels,
             annotations: Labels::new(),
             source_url: None,
-            started_at: at(second),
+            started_at: Some(at(second)),
             ended_at: (status == AlertStatus::Resolved).then(|| at(second)),
             event_at: at(second),
         }],
@@ -87,6 +87,23 @@ fn a_heartbeat_is_counted_and_changes_no_incident() {
     let changes = board.into_changes();
     assert_eq!((changes.alerts[0].occurrences, changes.alerts[0].last_seen_at), (2, at(60)));
     assert!(changes.updated.is_empty() && changes.timeline.is_empty() && changes.notices.is_empty());
+}
+
+#[test]
+fn an_alert_whose_sender_does_not_say_since_when_fires_since_its_first_event() {
+    let unsaid = |status, second| {
+        let mut delivery = delivery("a", status, second);
+        delivery.alerts[0].started_at = None;
+        delivery
+    };
+    let events = [
+        unsaid(AlertStatus::Firing, 1),
+        unsaid(AlertStatus::Firing, 5),
+        unsaid(AlertStatus::Resolved, 9),
+        unsaid(AlertStatus::Firing, 20),
+    ];
+    let since = |count: usize| applied(&events[..count]).alerts[0].started_at;
+    assert_eq!([since(2), since(3), since(4)], [at(1), at(1), at(20)]);
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(crate) fn delivery(group: &str, pod: &str, status: AlertStatus, second: i64)
             labels,
             annotations: Labels::new(),
             source_url: None,
-            started_at: at(second),
+            started_at: Some(at(second)),
             ended_at: (status == AlertStatus::Resolved).then(|| at(second)),
             event_at: at(second),
         }],

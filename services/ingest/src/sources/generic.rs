@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use tocsin_shared::alert::ALERTNAME;
 use tocsin_shared::{AlertEvent, AlertSeverity, AlertStatus, Fingerprint, Labels};
 
-use super::{SourceError, event_time, given, non_empty, read};
+use super::{SourceError, Times, non_empty, read};
 
 /// Tells the two forms apart.
 #[derive(Deserialize)]
@@ -67,9 +67,7 @@ impl Alert {
             identity.entry(ALERTNAME.to_owned()).or_insert_with(|| self.title.clone());
             Fingerprint::of_labels(&identity)
         };
-        let started_at = given(self.started_at);
-        let ended_at = given(self.ended_at);
-        let resolved = self.status == AlertStatus::Resolved;
+        let times = Times::new(self.status, self.started_at, self.ended_at, received_at);
         let severity = self.severity.as_deref().or_else(|| self.labels.get("severity").map(String::as_str));
         AlertEvent {
             fingerprint,
@@ -81,9 +79,9 @@ impl Alert {
             labels: self.labels,
             annotations: self.annotations,
             source_url: None,
-            started_at: started_at.unwrap_or(received_at),
-            ended_at: resolved.then(|| ended_at.unwrap_or(received_at)),
-            event_at: event_time(if resolved { ended_at } else { started_at }, received_at),
+            started_at: times.start,
+            ended_at: times.end,
+            event_at: times.event,
         }
         .bounded()
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use tocsin_shared::{AlertEvent, AlertSeverity, AlertStatus, Fingerprint, Labels};
 
-use super::{SourceError, event_time, given, non_empty, read};
+use super::{SourceError, Times, non_empty, read};
 
 const VERSION: &str = "4";
 
@@ -54,9 +54,7 @@ impl Alert {
             .and_then(Fingerprint::from_sender)
             .unwrap_or_else(|| Fingerprint::of_labels(&self.labels));
         let annotation = |name: &str| non_empty(self.annotations.get(name).cloned());
-        let started_at = given(self.starts_at);
-        let ended_at = given(self.ends_at).filter(|_| self.status == AlertStatus::Resolved);
-        let newest = if self.status == AlertStatus::Resolved { ended_at } else { started_at };
+        let times = Times::new(self.status, self.starts_at, self.ends_at, received_at);
         AlertEvent {
             fingerprint,
             external_id: None,
@@ -69,9 +67,9 @@ impl Alert {
             labels: self.labels,
             annotations: self.annotations,
             source_url: non_empty(self.generator_url),
-            started_at: started_at.unwrap_or(received_at),
-            ended_at: (self.status == AlertStatus::Resolved).then(|| ended_at.unwrap_or(received_at)),
-            event_at: event_time(newest, received_at),
+            started_at: times.start,
+            ended_at: times.end,
+            event_at: times.event,
         }
         .bounded()
     }

@@ -105,7 +105,7 @@ pub(crate) fn delivery(group: &str, status: AlertStatus) -> Envelope {
             labels,
             annotations: Labels::new(),
             source_url: None,
-            started_at: now,
+            started_at: Some(now),
             ended_at: (status == AlertStatus::Resolved).then_some(now),
             event_at: now,
         }],
