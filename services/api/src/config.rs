@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tocsin_bus::BusConfig;
 use tocsin_service::config::{
     ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
 };
@@ -19,9 +20,18 @@ const QUERY_TIMEOUT: Variable<Duration> = Variable::new(
     "longest wait for Postgres before a request is answered 503 (100ms to 30s)",
 );
 
+/// Longest that Redis may take to answer.
+const BUS_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The variables of the api, for `--help`.
-pub const VARIABLES: &[&dyn Documented] =
-    &[&LISTEN, &common::DATABASE_URL, &common::DATABASE_CONNECTIONS, &QUERY_TIMEOUT];
+pub const VARIABLES: &[&dyn Documented] = &[
+    &LISTEN,
+    &common::REDIS_URL,
+    &common::REDIS_PREFIX,
+    &common::DATABASE_URL,
+    &common::DATABASE_CONNECTIONS,
+    &QUERY_TIMEOUT,
+];
 
 /// The configuration of the api.
 #[derive(Debug, Clone)]
@@ -30,6 +40,8 @@ pub struct Config {
     pub service: ServiceConfig,
     /// Where the state is.
     pub store: StoreConfig,
+    /// Where responders' commands will go; so far it is only watched.
+    pub bus: BusConfig,
     /// Where the file is.
     pub config_path: Option<PathBuf>,
     pub(crate) tokens: Tokens,
@@ -43,6 +55,11 @@ impl Config {
         let store = StoreConfig { url, connections, timeout: env.get(&QUERY_TIMEOUT), application: "tocsin-api" };
         let bounds = Duration::from_millis(100)..=Duration::from_secs(30);
         env.check(bounds.contains(&store.timeout), &QUERY_TIMEOUT, "use a duration from 100ms to 30s");
+        let bus = BusConfig {
+            url: env.get(&common::REDIS_URL),
+            prefix: env.get(&common::REDIS_PREFIX),
+            command_timeout: BUS_TIMEOUT,
+        };
         let config_path = env.get(&common::CONFIG);
         let tokens = Document::load(config_path.as_deref()).and_then(|document| Tokens::from_document(&document, env));
         let mut tokens = env.keep(tokens);
@@ -50,6 +67,6 @@ impl Config {
         if config_path.is_none() {
             tokens = Tokens::demo();
         }
-        Ok(Self { service, store, config_path, tokens })
+        Ok(Self { service, store, bus, config_path, tokens })
     }
 }

@@ -9,6 +9,7 @@ mod views;
 
 use actix_web::web;
 pub use config::{Config, VARIABLES};
+use tocsin_bus::{BusError, Publisher};
 use tocsin_service::config::Reloading;
 use tocsin_service::health::{Dependency, Readiness};
 use tocsin_service::http::{self, Problem, ServeError};
@@ -24,6 +25,9 @@ const RETRY_AFTER_SECS: u32 = 1;
 /// Why the api ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// Redis cannot be used.
+    #[error("cannot use Redis")]
+    Bus(#[from] BusError),
     /// HTTP cannot be served.
     #[error("cannot serve HTTP")]
     Serve(#[from] ServeError),
@@ -36,11 +40,17 @@ pub enum RunError {
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let store = Store::new(&config.store);
     let tokens = Reloading::follow(config.config_path.clone(), config.tokens, Tokens::from_document)?;
+    let publisher = Publisher::start(&config.bus)?;
     let pinged = store.clone();
     let readiness = Readiness::builder(&shutdown)
         .check(Dependency::Database, true, move || {
             let store = pinged.clone();
             async move { store.ping().await }
+        })
+        // Reading needs no Redis.
+        .check(Dependency::Redis, false, move || {
+            let publisher = publisher.clone();
+            async move { publisher.ping().await }
         })
         .build();
     let (store, tokens) = (web::Data::new(store), web::Data::new(tokens));

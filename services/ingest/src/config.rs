@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tocsin_bus::BusConfig;
-use tocsin_service::config::{ConfigError, Document, Documented, Environment, ServiceConfig, Variable, common};
+use tocsin_service::config::{
+    ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
+};
+use tocsin_store::StoreConfig;
 
 const LISTEN: Variable<SocketAddr> =
     Variable::new("TOCSIN_LISTEN", || SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)), "address and port of HTTP");
@@ -15,8 +18,18 @@ const COMMIT_TIMEOUT: Variable<Duration> = Variable::new(
     "longest wait for Redis before a webhook is answered 503 (10ms to 10s)",
 );
 
+/// Longest that Postgres may take to answer.
+const STORE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The variables of ingest, for `--help`.
-pub const VARIABLES: &[&dyn Documented] = &[&LISTEN, &common::REDIS_URL, &common::REDIS_PREFIX, &COMMIT_TIMEOUT];
+pub const VARIABLES: &[&dyn Documented] = &[
+    &LISTEN,
+    &common::REDIS_URL,
+    &common::REDIS_PREFIX,
+    &common::DATABASE_URL,
+    &common::DATABASE_CONNECTIONS,
+    &COMMIT_TIMEOUT,
+];
 
 /// The configuration of ingest.
 #[derive(Debug, Clone)]
@@ -25,6 +38,8 @@ pub struct Config {
     pub service: ServiceConfig,
     /// Where deliveries go.
     pub bus: BusConfig,
+    /// Where the inbox for when Redis is away will be; so far it is only watched.
+    pub store: StoreConfig,
     /// Where the file is.
     pub config_path: Option<PathBuf>,
 }
@@ -40,9 +55,11 @@ impl Config {
         };
         let bounds = Duration::from_millis(10)..=Duration::from_secs(10);
         env.check(bounds.contains(&bus.command_timeout), &COMMIT_TIMEOUT, "use a duration from 10ms to 10s");
+        let DatabaseAddress { url, connections } = DatabaseAddress::read(env);
+        let store = StoreConfig { url, connections, timeout: STORE_TIMEOUT, application: "tocsin-ingest" };
         let config_path = env.get(&common::CONFIG);
         env.keep(Document::load(config_path.as_deref()));
         env.finish()?;
-        Ok(Self { service, bus, config_path })
+        Ok(Self { service, bus, store, config_path })
     }
 }

@@ -20,6 +20,8 @@ use tocsin_service::health::{Dependency, Readiness};
 use tocsin_service::http::{self, ServeError};
 use tocsin_service::shutdown::Shutdown;
 
+use tocsin_store::Store;
+
 use crate::accept::Acceptor;
 
 /// Why ingest ended.
@@ -45,7 +47,12 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     // Nothing of the file concerns ingest yet; a faulty one is told of all the same, and SIGHUP must not end us.
     Reloading::follow(config.config_path.clone(), (), |_document, _env| Ok(()))?;
     let pinged = publisher.clone();
+    let store = Store::new(&config.store);
     let readiness = Readiness::builder(&shutdown)
+        .check(Dependency::Database, false, move || {
+            let store = store.clone();
+            async move { store.ping().await }
+        })
         .check(Dependency::Redis, true, move || {
             let publisher = pinged.clone();
             async move { publisher.ping().await }

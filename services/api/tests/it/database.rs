@@ -37,7 +37,7 @@ async fn an_outage_is_told_in_time_and_ends(outage: Outage) {
     poll::until("/ready to tell it", DEADLINE, async || {
         let response = api.client.get(api.url("/ready")).send().await.unwrap();
         let seen = (response.status().as_u16(), response.json::<Value>().await.unwrap());
-        poll::expect(seen, |seen| *seen == (503, json!({"status": "not ready", "database": "error"})))
+        poll::expect(seen, |seen| *seen == (503, json!({"status": "not ready", "database": "error", "redis": "ok"})))
     })
     .await
     .unwrap();
