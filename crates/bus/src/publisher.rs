@@ -68,7 +68,7 @@ impl Publisher {
     /// or may not be there: send it again under the same id.
     pub async fn publish(&self, envelope: &Envelope) -> Result<(), BusError> {
         let fields = envelope.to_fields()?;
-        let _id: String = self.pool.xadd(&*self.events, false, None::<()>, "*", fields.to_vec()).await?;
+        let _id: String = self.pool.xadd(&*self.events, false, None::<()>, "*", Vec::from(fields)).await?;
         Ok(())
     }
 

@@ -59,6 +59,13 @@ where
     code
 }
 
+/// An error with all that caused it, on one line: for records and terminals, where a log has its own way.
+#[must_use]
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// Prints a configuration error where an operator looks for it, before logging is up.
 #[allow(clippy::print_stderr, reason = "there is no log yet that could take it")]
 #[must_use]

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use tocsin_service::config::{ConfigError, Document, Environment};
+use tocsin_service::with_causes;
 use tocsin_shared::ledger::NoticeKind;
 use tocsin_store::IncidentRecord;
 
@@ -86,13 +87,7 @@ impl Sent {
 
     /// A request that brought no answer. The address is a secret and is left out.
     fn no_answer(error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
+        let text = with_causes(&error.without_url());
         Self { answer: Answer::Failed { retry_after: None }, http_status: None, text: bounded(&text) }
     }
 }

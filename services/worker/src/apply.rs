@@ -2,6 +2,7 @@
 //! the rest.
 
 use tocsin_bus::Entry;
+use tocsin_service::with_causes;
 use tocsin_shared::Envelope;
 use tocsin_shared::routing::Route;
 use tocsin_store::{Applied, DeadLetter, Store, StoreError};
@@ -36,7 +37,7 @@ impl<'a> Contents<'a> {
                     contents.deliveries.push(envelope);
                     contents.entries.push(entry);
                 }
-                Err(error) => contents.unreadable.push(dead_letter(entry, reason_of(&error))),
+                Err(error) => contents.unreadable.push(dead_letter(entry, with_causes(&error))),
             }
         }
         contents
@@ -66,7 +67,7 @@ pub(crate) async fn apply(store: &Store, contents: &Contents<'_>, route: &Route)
                 parts.push((start, middle));
             }
             Err(error) if error.may_be_the_data() && end - start == 1 => {
-                let letter = dead_letter(contents.entries[start], reason_of(&error));
+                let letter = dead_letter(contents.entries[start], with_causes(&error));
                 store.batch_apply(&[], &[letter], route).await?;
                 outcome.dead += 1;
             }
@@ -80,15 +81,4 @@ fn dead_letter(entry: &Entry, reason: String) -> DeadLetter {
     tracing::warn!(entry.id, reason, "an entry goes to dead letters");
     let fields = entry.fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     DeadLetter { stream: STREAM, entry_id: entry.id.clone(), fields, reason }
-}
-
-/// An error with all that caused it, on one line.
-fn reason_of(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        reason = format!("{reason}: {cause}");
-        source = cause.source();
-    }
-    reason
 }

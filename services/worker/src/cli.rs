@@ -52,13 +52,8 @@ pub(crate) async fn migrate(env: &mut Environment) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprint!("{error}");
-            let mut source = std::error::Error::source(&error);
-            while let Some(cause) = source {
-                eprint!(": {cause}");
-                source = cause.source();
-            }
-            eprintln!("\n  {} names the database; nothing was half applied", common::DATABASE_URL.name());
+            eprintln!("{}", tocsin_service::with_causes(&error));
+            eprintln!("  {} names the database; nothing was half applied", common::DATABASE_URL.name());
             ExitCode::FAILURE
         }
     }
