@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{AlertEvent, EventId, TraceContext};
+use crate::{AlertEvent, EventId, Fingerprint, TraceContext};
 
 /// The version that this code writes, and the only one that it reads.
 pub const VERSION: &str = "1";
@@ -29,12 +29,24 @@ pub struct Envelope {
     pub trace: TraceContext,
     /// What was delivered.
     pub alerts: Vec<AlertEvent>,
+    /// Alerts that somebody has taken on, as their sender reports it.
+    pub acknowledged: Vec<Fingerprint>,
 }
 
-/// The body of version 1.
-#[derive(Serialize, Deserialize)]
-struct Body<A> {
-    alerts: A,
+/// The body of version 1, as it is written.
+#[derive(Serialize)]
+struct WrittenBody<'a> {
+    alerts: &'a [AlertEvent],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    acknowledged: &'a [Fingerprint],
+}
+
+/// The same, as it is read.
+#[derive(Deserialize)]
+struct ReadBody {
+    alerts: Vec<AlertEvent>,
+    #[serde(default)]
+    acknowledged: Vec<Fingerprint>,
 }
 
 /// An entry that is not an envelope of this version.
@@ -75,7 +87,7 @@ impl Envelope {
             ("source", self.source.clone()),
             ("integration", self.integration.clone()),
             ("traceparent", self.trace.to_string()),
-            ("body", serde_json::to_string(&Body { alerts: &self.alerts })?),
+            ("body", serde_json::to_string(&WrittenBody { alerts: &self.alerts, acknowledged: &self.acknowledged })?),
         ])
     }
 
@@ -90,7 +102,7 @@ impl Envelope {
         if version != VERSION {
             return Err(EnvelopeError::UnsupportedVersion { found: version.clone() });
         }
-        let body: Body<Vec<AlertEvent>> = serde_json::from_str(field("body")?).map_err(invalid("body"))?;
+        let body: ReadBody = serde_json::from_str(field("body")?).map_err(invalid("body"))?;
         Ok(Self {
             id: field("id")?.parse().map_err(invalid("id"))?,
             received_at: DateTime::parse_from_rfc3339(field("received_at")?).map_err(invalid("received_at"))?.to_utc(),
@@ -98,6 +110,7 @@ impl Envelope {
             integration: field("integration")?.clone(),
             trace: fields.get("traceparent").and_then(|text| text.parse().ok()).unwrap_or_else(TraceContext::random),
             alerts: body.alerts,
+            acknowledged: body.acknowledged,
         })
     }
 }
@@ -114,7 +127,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{AlertSeverity, AlertStatus, Fingerprint, Labels};
+    use crate::{AlertSeverity, AlertStatus, Labels};
 
     fn envelope(title: &str) -> Envelope {
         let at = DateTime::from_timestamp(1_780_000_000, 123_456_000).unwrap();
@@ -139,6 +152,7 @@ mod tests {
                 ended_at: None,
                 event_at: at,
             }],
+            acknowledged: Vec::new(),
         }
     }
 

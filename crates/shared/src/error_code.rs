@@ -17,6 +17,12 @@ pub enum ErrorCode {
     MissingToken,
     /// A token was sent that is not known.
     InvalidToken,
+    /// No integration key was sent, and webhooks without one are switched off.
+    MissingKey,
+    /// An integration key was sent that is not known, or not for this sender.
+    InvalidKey,
+    /// The signature is missing, wrong, or too old.
+    InvalidSignature,
     /// The token lacks the scope that the route needs.
     InsufficientScope,
     /// Nothing has this address.
@@ -31,8 +37,16 @@ pub enum ErrorCode {
     PayloadTooLarge,
     /// The body's media type is not the documented one.
     UnsupportedMediaType,
+    /// The body's coding is not one that can be undone.
+    UnsupportedEncoding,
+    /// Too many requests from one client or integration.
+    RateLimited,
     /// Something failed that should not.
     Internal,
+    /// As `RateLimited`, for senders that never repeat a 429.
+    RateLimitedRetryLater,
+    /// Accepted deliveries wait faster than they are applied.
+    Overloaded,
     /// No store could make the request durable.
     NotDurable,
     /// The database did not answer in time.
@@ -56,6 +70,9 @@ impl ErrorCode {
         Self::InvalidParameter,
         Self::MissingToken,
         Self::InvalidToken,
+        Self::MissingKey,
+        Self::InvalidKey,
+        Self::InvalidSignature,
         Self::InsufficientScope,
         Self::NotFound,
         Self::UnknownSource,
@@ -63,7 +80,11 @@ impl ErrorCode {
         Self::RequestTimeout,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
+        Self::UnsupportedEncoding,
+        Self::RateLimited,
         Self::Internal,
+        Self::RateLimitedRetryLater,
+        Self::Overloaded,
         Self::NotDurable,
         Self::DatabaseUnavailable,
     ];
@@ -77,6 +98,9 @@ impl ErrorCode {
             Self::InvalidParameter => ("invalid_parameter", 400, "A query parameter is invalid"),
             Self::MissingToken => ("missing_token", 401, "A bearer token is needed"),
             Self::InvalidToken => ("invalid_token", 401, "The bearer token is not valid"),
+            Self::MissingKey => ("missing_key", 401, "An integration key is needed"),
+            Self::InvalidKey => ("invalid_key", 401, "The integration key is not valid here"),
+            Self::InvalidSignature => ("invalid_signature", 401, "The signature is missing, wrong, or too old"),
             Self::InsufficientScope => ("insufficient_scope", 403, "The token lacks the scope this needs"),
             Self::NotFound => ("not_found", 404, "Nothing is at this address"),
             Self::UnknownSource => ("unknown_source", 404, "No sender of this name exists"),
@@ -84,6 +108,10 @@ impl ErrorCode {
             Self::RequestTimeout => ("request_timeout", 408, "The request took too long to arrive"),
             Self::PayloadTooLarge => ("payload_too_large", 413, "The body is too large"),
             Self::UnsupportedMediaType => ("unsupported_media_type", 415, "The body's media type is not supported"),
+            Self::UnsupportedEncoding => ("unsupported_encoding", 415, "The body's coding is not supported"),
+            Self::RateLimited => ("rate_limited", 429, "Too many requests; try again later"),
+            Self::RateLimitedRetryLater => ("rate_limited_retry_later", 503, "Too many requests; send it again later"),
+            Self::Overloaded => ("overloaded", 503, "Too much waits to be applied; send it again later"),
             Self::Internal => ("internal", 500, "Something failed on our side"),
             Self::NotDurable => ("not_durable", 503, "No store could make this durable; send it again"),
             Self::DatabaseUnavailable => ("database_unavailable", 503, "The database did not answer; try again"),

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use tocsin_bus::{BusError, Publisher};
-use tocsin_shared::{AlertEvent, Envelope, EventId, TraceContext};
+use tocsin_shared::{AlertEvent, Envelope, EventId, Fingerprint, TraceContext};
 
 use crate::metrics;
 
@@ -27,6 +27,7 @@ pub(crate) struct Delivery {
     pub(crate) received_at: DateTime<Utc>,
     pub(crate) trace: TraceContext,
     pub(crate) alerts: Vec<AlertEvent>,
+    pub(crate) acknowledged: Vec<Fingerprint>,
 }
 
 impl Acceptor {
@@ -37,7 +38,7 @@ impl Acceptor {
     /// Makes a delivery durable, and says under which id. After an error it may be durable or not; the sender sends it
     /// again, and under the same delivery id that does no harm.
     pub(crate) async fn accept(&self, delivery: Delivery) -> Result<EventId, BusError> {
-        let Delivery { source, delivery_id, received_at, trace, alerts } = delivery;
+        let Delivery { source, delivery_id, received_at, trace, alerts, acknowledged } = delivery;
         let id = match delivery_id {
             Some(delivery_id) => EventId::of_delivery(KEYLESS_INTEGRATION, &delivery_id),
             None => EventId::received_at(received_at),
@@ -50,6 +51,7 @@ impl Acceptor {
             integration: KEYLESS_INTEGRATION.to_owned(),
             trace,
             alerts,
+            acknowledged,
         };
         let started = Instant::now();
         self.publisher.publish(&envelope).await?;

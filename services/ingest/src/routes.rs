@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 
 use crate::accept::{Acceptor, Delivery};
 use crate::metrics;
-use crate::sources::{self, Accepted, Source, SourceError};
+use crate::sources::{self, Accepted, Parsed, Request, Source, SourceError};
 
 /// Headers that name a delivery, in order of preference.
 const DELIVERY_ID_HEADERS: [&str; 2] = ["webhook-id", "idempotency-key"];
@@ -67,17 +67,17 @@ async fn take(
     }
     require_json(headers)?;
     let delivery_id = delivery_id(headers)?;
-    let alerts = (source.parse)(body, received_at)?;
+    let Parsed { alerts, acknowledged, dedup_key, .. } = (source.parse)(&Request { headers, body, received_at })?;
     let received = alerts.len();
     // The sender's trace goes on; where it has none, one begins here.
     let trace = trace::context_of(&tracing::Span::current(), parent.unwrap_or_else(TraceContext::random));
-    let delivery = Delivery { source: source.name, delivery_id, received_at, trace, alerts };
+    let delivery = Delivery { source: source.name, delivery_id, received_at, trace, alerts, acknowledged };
     let event_id = acceptor.accept(delivery).await.map_err(|error| {
         tracing::warn!(error = &error as &dyn std::error::Error, "could not make a delivery durable");
         Problem::new(ErrorCode::NotDurable).retry_after(RETRY_AFTER_SECS)
     })?;
     tracing::Span::current().record("event.id", tracing::field::display(event_id));
-    Ok(Accepted { source: source.name, received, event_id })
+    Ok(Accepted { source: source.name, received, event_id, dedup_key })
 }
 
 /// The trace that the sender names, if it names one.

@@ -5,13 +5,48 @@ mod generic;
 mod prometheus;
 
 use actix_web::HttpResponse;
+use actix_web::http::header::HeaderMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tocsin_shared::{AlertEvent, AlertStatus, EventId};
+use tocsin_service::http::{MAX_BODY_BYTES, Problem};
+use tocsin_shared::{AlertEvent, AlertStatus, EventId, Fingerprint};
+use url::Url;
 
-/// Turns a body into events.
-pub type Parse = fn(body: &[u8], received_at: DateTime<Utc>) -> Result<Vec<AlertEvent>, SourceError>;
+/// Turns a request into normal form.
+pub type Parse = fn(&Request<'_>) -> Result<Parsed, SourceError>;
+
+/// A request whose sender is known, and whose body is read and decoded.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its body.
+    pub body: &'a [u8],
+    /// When it had been read whole.
+    pub received_at: DateTime<Utc>,
+}
+
+/// What a request holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Parsed {
+    /// What it tells of alerts.
+    pub alerts: Vec<AlertEvent>,
+    /// Alerts that somebody has taken on.
+    pub acknowledged: Vec<Fingerprint>,
+    /// The sender's own name of the delivery, where this kind of sender has a place of its own for one.
+    pub delivery_id: Option<String>,
+    /// The sender's name of its alert, where the answer repeats it.
+    pub dedup_key: Option<String>,
+    /// The address that confirms a subscription, where the request asks for one.
+    pub confirm: Option<Url>,
+}
+
+impl From<Vec<AlertEvent>> for Parsed {
+    fn from(alerts: Vec<AlertEvent>) -> Self {
+        Self { alerts, ..Self::default() }
+    }
+}
 
 /// A kind of sender.
 #[derive(Debug)]
@@ -20,18 +55,64 @@ pub struct Source {
     pub name: &'static str,
     /// Where it posts.
     pub path: &'static str,
-    /// How its bodies are read.
+    /// Where it puts the integration's key.
+    pub key: KeyPlace,
+    /// Longest body, inflated.
+    pub max_body_bytes: usize,
+    /// Whether a body that says it is `text/plain` is taken, too.
+    pub takes_text: bool,
+    /// What makes its requests authentic, beside the key.
+    pub signed: Signed,
+    /// How its requests are read.
     pub parse: Parse,
     /// What it is told when its delivery is durable.
     pub answer: fn(&Accepted) -> HttpResponse,
+    /// What it is told when it is refused, if it does not read problem+json.
+    pub refuse: Option<fn(&Problem) -> HttpResponse>,
+}
+
+/// Where a sender puts the integration's key.
+#[derive(Debug, Clone, Copy)]
+pub enum KeyPlace {
+    /// The last segment of the path, or the `Authorization` header.
+    Path,
+    /// The `Authorization` header: bearer, or the password of basic.
+    Header,
+    /// The body.
+    Body(fn(&[u8]) -> Option<String>),
+}
+
+/// What makes a request authentic, beside its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signed {
+    /// What the integration asks for.
+    AsConfigured,
+    /// The signature that Amazon SNS puts into its body.
+    BySns,
+}
+
+impl Source {
+    /// A sender that posts JSON to `/api/v1/webhooks/…`.
+    const fn webhook(name: &'static str, path: &'static str, parse: Parse) -> Self {
+        Self {
+            name,
+            path,
+            key: KeyPlace::Path,
+            max_body_bytes: MAX_BODY_BYTES,
+            takes_text: false,
+            signed: Signed::AsConfigured,
+            parse,
+            answer: as_webhook,
+            refuse: None,
+        }
+    }
 }
 
 /// Every sender.
-#[rustfmt::skip]
 pub const ALL: &[Source] = &[
-    Source { name: "prometheus", path: "/api/v2/alerts", parse: alertmanager_api::parse, answer: alertmanager_api::answer },
-    Source { name: "prometheus", path: "/api/v1/webhooks/prometheus", parse: prometheus::parse, answer: as_webhook },
-    Source { name: "generic", path: "/api/v1/webhooks/generic", parse: generic::parse, answer: as_webhook },
+    alertmanager_api::SOURCE,
+    Source::webhook("prometheus", "/api/v1/webhooks/prometheus", prometheus::parse),
+    Source::webhook("generic", "/api/v1/webhooks/generic", generic::parse),
 ];
 
 /// A delivery that is durable; the answer to a webhook.
@@ -41,8 +122,11 @@ pub struct Accepted {
     pub source: &'static str,
     /// How many alerts it held.
     pub received: usize,
-    /// Under which id it is applied.
+    /// Under which id it is applied; the first, if it took several.
     pub event_id: EventId,
+    /// The sender's name of its alert.
+    #[serde(skip)]
+    pub dedup_key: Option<String>,
 }
 
 /// The answer of every `/api/v1/webhooks/*`.
@@ -123,10 +207,21 @@ fn non_empty(text: Option<String>) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// A time at which a request came in.
+    pub(crate) fn received_at() -> DateTime<Utc> {
+        "2026-11-23T12:00:00Z".parse().unwrap()
+    }
+
+    /// What `parse` makes of a body without headers.
+    pub(crate) fn parse(parse: Parse, body: &[u8]) -> Result<Vec<AlertEvent>, SourceError> {
+        let request = Request { headers: &HeaderMap::new(), body, received_at: received_at() };
+        parse(&request).map(|parsed| parsed.alerts)
+    }
 
     #[test]
     fn no_two_sources_share_an_address() {
@@ -138,9 +233,9 @@ mod tests {
     fn deep_nesting_is_refused_without_exhausting_the_stack() {
         let body = "[".repeat(100_000);
         for source in ALL {
-            assert!((source.parse)(body.as_bytes(), Utc::now()).is_err());
+            assert!(parse(source.parse, body.as_bytes()).is_err());
             let unknown_field = format!(r#"{{"title":"t","extra":{body}"#);
-            assert!((source.parse)(unknown_field.as_bytes(), Utc::now()).is_err());
+            assert!(parse(source.parse, unknown_field.as_bytes()).is_err());
         }
     }
 
@@ -148,7 +243,7 @@ mod tests {
     fn something_behind_the_document_is_refused() {
         let body = br#"{"alerts":[{"title":"t","status":"firing"}]} x"#;
         for source in ALL {
-            assert!((source.parse)(body, Utc::now()).is_err(), "{}", source.path);
+            assert!(parse(source.parse, body).is_err(), "{}", source.path);
         }
     }
 
@@ -156,7 +251,7 @@ mod tests {
         #[test]
         fn no_body_makes_a_parser_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
             for source in ALL {
-                let _ = (source.parse)(&body, Utc::now());
+                let _ = parse(source.parse, &body);
             }
         }
 
@@ -165,7 +260,7 @@ mod tests {
             let alert = serde_json::json!({"title": title, "status": "firing", "labels": {label: value}});
             let body = serde_json::json!({"alerts": [alert]}).to_string();
             for source in ALL {
-                if let Ok(events) = (source.parse)(body.as_bytes(), Utc::now()) {
+                if let Ok(events) = parse(source.parse, body.as_bytes()) {
                     prop_assert_eq!(events.len(), 1);
                     prop_assert_eq!(events[0].clone().bounded(), events[0].clone());
                     prop_assert!(events[0].labels.contains_key(tocsin_shared::alert::ALERTNAME));

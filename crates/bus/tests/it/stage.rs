@@ -87,6 +87,7 @@ pub(crate) fn envelope(name: &str) -> Envelope {
             ended_at: None,
             event_at: at,
         }],
+        acknowledged: Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
 use tocsin_shared::ErrorCode;
 
@@ -49,6 +49,18 @@ impl Problem {
         self.code
     }
 
+    /// The answer to `request`. For handlers that add headers of their own; the others just return the problem.
+    #[must_use]
+    pub fn answer(&self, request: &HttpRequest) -> HttpResponse {
+        self.to_response(request.extensions().get::<RequestId>())
+    }
+
+    /// What is wrong with this very request, as it is told to the client.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        self.detail.as_deref().unwrap_or(self.code.title())
+    }
+
     pub(crate) fn to_response(&self, request_id: Option<&RequestId>) -> HttpResponse {
         let request_id = request_id.map(RequestId::as_str);
         let (code, title) = (self.code.as_str(), self.code.title());
@@ -59,12 +71,7 @@ impl Problem {
             detail: self.detail.as_deref(),
             code,
             request_id,
-            error: LegacyError {
-                code,
-                message: self.detail.as_deref().unwrap_or(title),
-                details: self.detail.as_deref(),
-                request_id,
-            },
+            error: LegacyError { code, message: self.message(), details: self.detail.as_deref(), request_id },
         };
         let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponse::build(status);
@@ -81,7 +88,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code.as_str(), self.detail.as_deref().unwrap_or(self.code.title()))
+        write!(f, "{}: {}", self.code.as_str(), self.message())
     }
 }
 

@@ -37,6 +37,7 @@ fn delivery(pod: &str, status: AlertStatus, second: i64) -> Envelope {
             ended_at: (status == AlertStatus::Resolved).then(|| at(second)),
             event_at: at(second),
         }],
+        acknowledged: Vec::new(),
     }
 }
 

@@ -123,6 +123,7 @@ pub(crate) fn delivery(group: &str, pod: &str, status: AlertStatus, second: i64)
             ended_at: (status == AlertStatus::Resolved).then(|| at(second)),
             event_at: at(second),
         }],
+        acknowledged: Vec::new(),
     }
 }
 

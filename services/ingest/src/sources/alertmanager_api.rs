@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use tocsin_shared::{AlertEvent, AlertStatus, Labels};
 
-use super::{Accepted, SourceError, given, prometheus, read};
+use super::{KeyPlace, Parsed, Request, Source, SourceError, given, prometheus, read};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,18 +24,19 @@ struct Alert {
     generator_url: Option<String>,
 }
 
-pub(super) fn parse(body: &[u8], received_at: DateTime<Utc>) -> Result<Vec<AlertEvent>, SourceError> {
-    let alerts: Vec<Alert> = read(body)?;
+pub(super) const SOURCE: Source = Source {
+    key: KeyPlace::Header,
+    answer: |_| HttpResponse::Ok().finish(),
+    ..Source::webhook("prometheus", "/api/v2/alerts", parse)
+};
+
+fn parse(request: &Request<'_>) -> Result<Parsed, SourceError> {
+    let alerts: Vec<Alert> = read(request.body)?;
     let without_labels = alerts.iter().position(|alert| alert.labels.values().all(String::is_empty));
     if let Some(index) = without_labels {
         return Err(SourceError::payload(format!("[{index}].labels"), "must hold at least one label"));
     }
-    Ok(alerts.into_iter().map(|alert| alert.normalise(received_at)).collect())
-}
-
-/// Alertmanager answers with nothing.
-pub(super) fn answer(_: &Accepted) -> HttpResponse {
-    HttpResponse::Ok().finish()
+    Ok(alerts.into_iter().map(|alert| alert.normalise(request.received_at)).collect::<Vec<_>>().into())
 }
 
 impl Alert {
@@ -60,13 +61,13 @@ impl Alert {
 mod tests {
     use super::*;
 
-    fn received_at() -> DateTime<Utc> {
-        "2026-11-23T12:00:00Z".parse().unwrap()
+    fn parse(body: &[u8]) -> Result<Vec<AlertEvent>, SourceError> {
+        crate::sources::tests::parse(super::parse, body)
     }
 
     #[test]
     fn what_prometheus_sends_is_understood() {
-        let events = parse(include_bytes!("../../fixtures/alertmanager_api/alerts.json"), received_at()).unwrap();
+        let events = parse(include_bytes!("../../fixtures/alertmanager_api/alerts.json")).unwrap();
         insta::assert_json_snapshot!(events);
     }
 
@@ -74,7 +75,7 @@ mod tests {
     fn only_an_end_that_has_passed_resolves() {
         let status = |end: &str| {
             let body = format!(r#"[{{"labels":{{"alertname":"A"}}{end}}}]"#);
-            parse(body.as_bytes(), received_at()).unwrap()[0].status
+            parse(body.as_bytes()).unwrap()[0].status
         };
         assert_eq!(status(""), AlertStatus::Firing);
         assert_eq!(status(r#","endsAt":"0001-01-01T00:00:00Z""#), AlertStatus::Firing);
@@ -84,9 +85,9 @@ mod tests {
 
     #[test]
     fn nothing_is_no_fault_and_an_alert_without_labels_is() {
-        assert_eq!(parse(b"[]", received_at()).unwrap(), []);
+        assert_eq!(parse(b"[]").unwrap(), []);
         for body in [r#"[{"labels":{}}]"#, r#"[{"labels":{"a":""}}]"#] {
-            let error = parse(body.as_bytes(), received_at()).unwrap_err();
+            let error = parse(body.as_bytes()).unwrap_err();
             assert!(error.to_string().starts_with("[0].labels"), "{error}");
         }
     }

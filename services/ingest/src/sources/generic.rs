@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use tocsin_shared::alert::ALERTNAME;
 use tocsin_shared::{AlertEvent, AlertSeverity, AlertStatus, Fingerprint, Labels};
 
-use super::{SourceError, Times, non_empty, read};
+use super::{Parsed, Request, SourceError, Times, non_empty, read};
 
 /// Tells the two forms apart.
 #[derive(Deserialize)]
@@ -41,11 +41,11 @@ const fn firing() -> AlertStatus {
     AlertStatus::Firing
 }
 
-pub(super) fn parse(body: &[u8], received_at: DateTime<Utc>) -> Result<Vec<AlertEvent>, SourceError> {
-    let form: Form = read(body)?;
+pub(super) fn parse(request: &Request<'_>) -> Result<Parsed, SourceError> {
+    let form: Form = read(request.body)?;
     let (alerts, wrapped) = match form.alerts {
-        Some(_) => (read::<Payload>(body)?.alerts, true),
-        None => (vec![read::<Alert>(body)?], false),
+        Some(_) => (read::<Payload>(request.body)?.alerts, true),
+        None => (vec![read::<Alert>(request.body)?], false),
     };
     if alerts.is_empty() {
         return Err(SourceError::payload("alerts", "must hold at least one alert"));
@@ -54,7 +54,7 @@ pub(super) fn parse(body: &[u8], received_at: DateTime<Utc>) -> Result<Vec<Alert
         let field = if wrapped { format!("alerts[{index}].title") } else { "title".to_owned() };
         return Err(SourceError::payload(field, "must not be empty"));
     }
-    Ok(alerts.into_iter().map(|alert| alert.normalise(received_at)).collect())
+    Ok(alerts.into_iter().map(|alert| alert.normalise(request.received_at)).collect::<Vec<_>>().into())
 }
 
 impl Alert {
@@ -91,25 +91,25 @@ impl Alert {
 mod tests {
     use super::*;
 
-    fn received_at() -> DateTime<Utc> {
-        "2026-11-23T12:00:00Z".parse().unwrap()
+    fn parse(body: &[u8]) -> Result<Vec<AlertEvent>, SourceError> {
+        crate::sources::tests::parse(super::parse, body)
     }
 
     #[test]
     fn a_list_of_alerts_is_understood() {
-        let events = parse(include_bytes!("../../fixtures/generic/list.json"), received_at()).unwrap();
+        let events = parse(include_bytes!("../../fixtures/generic/list.json")).unwrap();
         insta::assert_json_snapshot!(events);
     }
 
     #[test]
     fn one_bare_alert_is_understood() {
-        let events = parse(include_bytes!("../../fixtures/generic/bare.json"), received_at()).unwrap();
+        let events = parse(include_bytes!("../../fixtures/generic/bare.json")).unwrap();
         insta::assert_json_snapshot!(events);
     }
 
     #[test]
     fn a_resolution_finds_its_alert_by_id_or_by_labels_and_title() {
-        let fingerprint = |body: &str| parse(body.as_bytes(), received_at()).unwrap()[0].fingerprint.clone();
+        let fingerprint = |body: &str| parse(body.as_bytes()).unwrap()[0].fingerprint.clone();
         let by_id = |title: &str| fingerprint(&format!(r#"{{"title":"{title}","external_id":"7"}}"#));
         assert_eq!(by_id("Down"), by_id("Up again"));
         let by_labels = |pod: &str| fingerprint(&format!(r#"{{"title":"Down","labels":{{"pod":"{pod}"}}}}"#));
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        let field = |body: &str| match parse(body.as_bytes(), received_at()) {
+        let field = |body: &str| match parse(body.as_bytes()) {
             Err(SourceError::InvalidPayload { field, .. }) => field,
             other => panic!("{other:?}"),
         };

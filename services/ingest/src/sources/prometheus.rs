@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use tocsin_shared::{AlertEvent, AlertSeverity, AlertStatus, Fingerprint, Labels};
 
-use super::{SourceError, Times, non_empty, read};
+use super::{Parsed, Request, SourceError, Times, non_empty, read};
 
 const VERSION: &str = "4";
 
@@ -35,15 +35,15 @@ pub(super) struct Alert {
     pub(super) fingerprint: Option<String>,
 }
 
-pub(super) fn parse(body: &[u8], received_at: DateTime<Utc>) -> Result<Vec<AlertEvent>, SourceError> {
-    let payload: Payload = read(body)?;
+pub(super) fn parse(request: &Request<'_>) -> Result<Parsed, SourceError> {
+    let payload: Payload = read(request.body)?;
     if payload.version.as_deref().is_some_and(|version| version != VERSION) {
         return Err(SourceError::payload("version", "only version 4 of Alertmanager's webhook is understood here"));
     }
     if payload.alerts.is_empty() {
         return Err(SourceError::payload("alerts", "must hold at least one alert"));
     }
-    Ok(payload.alerts.into_iter().map(|alert| alert.normalise(received_at)).collect())
+    Ok(payload.alerts.into_iter().map(|alert| alert.normalise(request.received_at)).collect::<Vec<_>>().into())
 }
 
 impl Alert {
@@ -78,35 +78,36 @@ impl Alert {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::tests::received_at;
 
-    fn received_at() -> DateTime<Utc> {
-        "2026-11-23T12:00:00Z".parse().unwrap()
+    fn parse(body: &[u8]) -> Result<Vec<AlertEvent>, SourceError> {
+        crate::sources::tests::parse(super::parse, body)
     }
 
     #[test]
     fn a_firing_group_becomes_its_alerts() {
-        let events = parse(include_bytes!("../../fixtures/prometheus/firing.json"), received_at()).unwrap();
+        let events = parse(include_bytes!("../../fixtures/prometheus/firing.json")).unwrap();
         insta::assert_json_snapshot!(events);
     }
 
     #[test]
     fn a_resolved_group_becomes_its_alerts() {
-        let events = parse(include_bytes!("../../fixtures/prometheus/resolved.json"), received_at()).unwrap();
+        let events = parse(include_bytes!("../../fixtures/prometheus/resolved.json")).unwrap();
         insta::assert_json_snapshot!(events);
     }
 
     #[test]
     fn a_missing_fingerprint_is_computed_as_alertmanager_would() {
-        let with = parse(include_bytes!("../../fixtures/prometheus/firing.json"), received_at()).unwrap();
+        let with = parse(include_bytes!("../../fixtures/prometheus/firing.json")).unwrap();
         let text = include_str!("../../fixtures/prometheus/firing.json").replace("\"fingerprint\"", "\"unused\"");
-        let without = parse(text.as_bytes(), received_at()).unwrap();
+        let without = parse(text.as_bytes()).unwrap();
         assert_eq!(with[0].labels, without[0].labels);
         assert_eq!(without[0].fingerprint, Fingerprint::of_labels(&without[0].labels));
     }
 
     #[test]
     fn what_is_wrong_is_named() {
-        let field = |body: &str| match parse(body.as_bytes(), received_at()) {
+        let field = |body: &str| match parse(body.as_bytes()) {
             Err(SourceError::InvalidPayload { field, .. }) => field,
             other => panic!("{other:?}"),
         };
@@ -121,6 +122,6 @@ mod tests {
     #[test]
     fn a_time_in_the_future_does_not_outrank_what_follows() {
         let body = r#"{"alerts":[{"status":"firing","startsAt":"2099-01-01T00:00:00Z"}]}"#;
-        assert_eq!(parse(body.as_bytes(), received_at()).unwrap()[0].event_at, received_at());
+        assert_eq!(parse(body.as_bytes()).unwrap()[0].event_at, received_at());
     }
 }

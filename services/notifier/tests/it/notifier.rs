@@ -109,6 +109,7 @@ pub(crate) fn delivery(group: &str, status: AlertStatus) -> Envelope {
             ended_at: (status == AlertStatus::Resolved).then_some(now),
             event_at: now,
         }],
+        acknowledged: Vec::new(),
     }
 }
 
