@@ -6,9 +6,20 @@ pub enum BusError {
     /// The address is not one of Redis. Nothing was sent.
     #[error("TOCSIN_REDIS_URL is not an address of Redis")]
     Address(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The entry could not be written as text. Nothing was sent.
-    #[error("the entry could not be encoded")]
-    Encode(#[from] serde_json::Error),
+    /// Redis would forget what it is given.
+    #[error("Redis does not keep what it is given: {remedy}")]
+    NotDurable {
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// Too few replicas have it.
+    #[error("{acknowledged} of {wanted} replicas acknowledged in time")]
+    NotReplicated {
+        /// How many must.
+        wanted: u32,
+        /// How many did.
+        acknowledged: u64,
+    },
     /// No answer came in time.
     #[error("Redis did not answer in time")]
     Timeout,

@@ -9,17 +9,22 @@
 //! and to another when its consumer has been silent for too long. Whoever applies entries must therefore recognise
 //! repeats. Entries are deleted when they are acknowledged, and never by the length of the stream.
 
+mod client;
 mod consumer;
 mod error;
+mod event_log;
 mod keys;
 mod publisher;
+mod rate_limit;
 
 use std::time::Duration;
 
 pub use consumer::{Batch, Consumer, Entry};
 pub use error::BusError;
+pub use event_log::{EventLog, Values};
 pub use keys::Stream;
 pub use publisher::Publisher;
+pub use rate_limit::{Grant, Quota, RateLimits};
 use secrecy::SecretString;
 
 /// How to reach Redis.

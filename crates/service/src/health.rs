@@ -26,10 +26,21 @@ pub enum Dependency {
     Redis,
 }
 
+/// How much a service depends on something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Not ready without it.
+    Required,
+    /// Ready as long as one of all alternatives is there.
+    Alternative,
+    /// Its loss is shown, and the service stays ready.
+    Optional,
+}
+
 #[derive(Debug)]
 struct Check {
     dependency: Dependency,
-    required: bool,
+    need: Need,
     ok: Arc<AtomicBool>,
 }
 
@@ -59,8 +70,10 @@ impl Readiness {
             let check = self.checks.iter().find(|check| check.dependency == wanted)?;
             Some(if check.ok.load(Ordering::Relaxed) { "ok" } else { "error" })
         };
-        let has_all = self.checks.iter().all(|check| !check.required || check.ok.load(Ordering::Relaxed));
-        let ready = has_all && !self.shutdown.is_draining();
+        let of = |need| self.checks.iter().filter(move |check| check.need == need);
+        let is_ok = |check: &Check| check.ok.load(Ordering::Relaxed);
+        let has_one = of(Need::Alternative).next().is_none() || of(Need::Alternative).any(is_ok);
+        let ready = of(Need::Required).all(is_ok) && has_one && !self.shutdown.is_draining();
         ReadyView {
             status: if ready { "ready" } else { "not ready" },
             database: state(Dependency::Database),
@@ -70,10 +83,9 @@ impl Readiness {
 }
 
 impl ReadinessBuilder {
-    /// Probes a dependency from now on, twice a second. Without `required`, its loss is shown but the service stays
-    /// ready. Must be called on a tokio runtime.
+    /// Probes a dependency from now on, twice a second. Must be called on a tokio runtime.
     #[must_use]
-    pub fn check<F, Fut>(mut self, dependency: Dependency, required: bool, probe: F) -> Self
+    pub fn check<F, Fut>(mut self, dependency: Dependency, need: Need, probe: F) -> Self
     where
         F: Fn() -> Fut + Send + 'static,
         Fut: Future<Output = bool> + Send,
@@ -89,7 +101,7 @@ impl ReadinessBuilder {
                 tokio::time::sleep(PROBE_INTERVAL).await;
             }
         });
-        self.checks.push(Check { dependency, required, ok });
+        self.checks.push(Check { dependency, need, ok });
         self
     }
 

@@ -86,6 +86,12 @@ impl EventId {
         let name = format!("{integration}\0{delivery_id}");
         Self(Uuid::new_v5(&DELIVERY_NAMESPACE, name.as_bytes()))
     }
+
+    /// The id of one part of a delivery that was split; always the same for the same part.
+    #[must_use]
+    pub fn part(self, number: usize) -> Self {
+        Self(Uuid::new_v5(&self.0, number.to_string().as_bytes()))
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use actix_web::web;
 pub use config::{Config, VARIABLES};
 use tocsin_bus::{BusError, Publisher};
 use tocsin_service::config::Reloading;
-use tocsin_service::health::{Dependency, Readiness};
+use tocsin_service::health::{Dependency, Need, Readiness};
 use tocsin_service::http::{self, Problem, ServeError};
 use tocsin_service::shutdown::Shutdown;
 use tocsin_shared::ErrorCode;
@@ -43,12 +43,12 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let publisher = Publisher::start(&config.bus)?;
     let pinged = store.clone();
     let readiness = Readiness::builder(&shutdown)
-        .check(Dependency::Database, true, move || {
+        .check(Dependency::Database, Need::Required, move || {
             let store = pinged.clone();
             async move { store.ping().await }
         })
         // Reading needs no Redis.
-        .check(Dependency::Redis, false, move || {
+        .check(Dependency::Redis, Need::Optional, move || {
             let publisher = publisher.clone();
             async move { publisher.ping().await }
         })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use tocsin_service::http::HttpMetrics;
 
 pub(crate) const HTTP: HttpMetrics = HttpMetrics {
@@ -13,11 +13,39 @@ pub(crate) const HTTP: HttpMetrics = HttpMetrics {
 const WEBHOOKS: &str = "tocsin_ingest_webhooks_total";
 const ALERTS: &str = "tocsin_ingest_alerts_total";
 const COMMIT: &str = "tocsin_ingest_commit_duration_seconds";
+const BATCH: &str = "tocsin_ingest_batch_size";
+const DEPTH: &str = "tocsin_ingest_lane_depth";
+const BACKLOG: &str = "tocsin_ingest_backlog_entries";
+const REDIS_USABLE: &str = "tocsin_ingest_redis_usable";
+const LIMITED: &str = "tocsin_ingest_rate_limit_decisions_total";
+
+/// A way in which a delivery becomes durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// The events stream in Redis.
+    Stream,
+    /// The inbox in Postgres.
+    Inbox,
+}
+
+impl Path {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Inbox => "inbox",
+        }
+    }
+}
 
 pub(crate) fn describe() {
     describe_counter!(WEBHOOKS, "Webhooks by source and outcome: accepted, or the code of the refusal");
     describe_counter!(ALERTS, "Alerts in accepted webhooks, by source");
-    describe_histogram!(COMMIT, Unit::Seconds, "Time until a delivery was durable");
+    describe_histogram!(COMMIT, Unit::Seconds, "Time that a store took for one batch, by path (stream or inbox)");
+    describe_histogram!(BATCH, "Deliveries that were committed together, by path");
+    describe_gauge!(DEPTH, "Deliveries that wait for a free lane, by path, as last seen by a lane");
+    describe_gauge!(BACKLOG, "Entries that are accepted and not yet applied, by path");
+    describe_gauge!(REDIS_USABLE, "1 while deliveries go to Redis, 0 while they go to the inbox of Postgres");
+    describe_counter!(LIMITED, "Decisions of the rate limit, by who made them: redis, lease, denial or local");
 }
 
 pub(crate) fn accepted(source: &'static str, alerts: usize) {
@@ -29,6 +57,25 @@ pub(crate) fn refused(source: &'static str, code: &'static str) {
     counter!(WEBHOOKS, "source" => source, "outcome" => code).increment(1);
 }
 
-pub(crate) fn committed(took: Duration) {
-    histogram!(COMMIT).record(took);
+pub(crate) fn committed(path: Path, took: Duration) {
+    histogram!(COMMIT, "path" => path.as_str()).record(took);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 wait")]
+pub(crate) fn batch(path: Path, size: usize, waiting: usize) {
+    histogram!(BATCH, "path" => path.as_str()).record(size as f64);
+    gauge!(DEPTH, "path" => path.as_str()).set(waiting as f64);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 wait")]
+pub(crate) fn backlog(path: Path, entries: u64) {
+    gauge!(BACKLOG, "path" => path.as_str()).set(entries as f64);
+}
+
+pub(crate) fn redis_usable(usable: bool) {
+    gauge!(REDIS_USABLE).set(if usable { 1.0 } else { 0.0 });
+}
+
+pub(crate) fn limit_decided(by: &'static str) {
+    counter!(LIMITED, "by" => by).increment(1);
 }

@@ -1,29 +1,51 @@
-//! The HTTP surface of ingest.
+//! The HTTP surface of ingest: a webhook's way from its first byte to its answer.
+//!
+//! Who sends it → is that one within the limit → body → is it authentic → what does it say → make it durable → answer. What is
+//! cheap to refuse is refused first; only a sender that puts its key into the body has its body read before.
 
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
+use std::sync::Arc;
+
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
+use tocsin_service::config::Reloading;
 use tocsin_service::http::Problem;
 use tocsin_service::telemetry::trace;
 use tocsin_shared::{ErrorCode, TraceContext};
 use tracing::Instrument as _;
 
-use crate::accept::{Acceptor, Delivery};
+use crate::accept::{AcceptError, Acceptor, Delivery};
+use crate::body::Body;
+use crate::limits::{Key, Limiter, Standing, Verdict};
 use crate::metrics;
-use crate::sources::{self, Accepted, Parsed, Request, Source, SourceError};
+use crate::sources::{self, Accepted, KeyPlace, Parsed, Request, Signed, Source, SourceError};
+use crate::trust::{self, Integration, Integrations, OverLimit, Sns, TrustedProxies};
 
 /// Headers that name a delivery, in order of preference.
 const DELIVERY_ID_HEADERS: [&str; 2] = ["webhook-id", "idempotency-key"];
 /// Longest delivery id, in bytes.
 const MAX_DELIVERY_ID_BYTES: usize = 256;
-/// When to send again what could not be made durable, in seconds.
+/// When to send again what could not be accepted, in seconds.
 const RETRY_AFTER_SECS: u32 = 1;
 
-/// Adds a route for each source.
+/// What a request is judged and accepted with. One per thread; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Ingest {
+    pub(crate) acceptor: Acceptor,
+    pub(crate) limiter: Limiter,
+    pub(crate) integrations: Reloading<Integrations>,
+    pub(crate) proxies: Arc<TrustedProxies>,
+    pub(crate) sns: Arc<Sns>,
+}
+
+/// Adds the routes of each source.
 pub(crate) fn add(app: &mut web::ServiceConfig) {
     for source in sources::ALL {
-        let handler = move |request, body, acceptor| webhook(source, request, body, acceptor);
+        let handler = move |request, payload, ingest| webhook(source, request, payload, ingest);
         app.service(web::resource(source.path).post(handler));
+        if matches!(source.key, KeyPlace::Path) {
+            app.service(web::resource(format!("{}/{{key}}", source.path)).post(handler));
+        }
     }
     app.service(web::resource("/api/v1/webhooks/{source}").to(unknown_source));
 }
@@ -36,48 +58,158 @@ async fn unknown_source() -> Result<HttpResponse, Problem> {
 async fn webhook(
     source: &'static Source,
     request: HttpRequest,
-    body: web::Bytes,
-    acceptor: web::Data<Acceptor>,
-) -> Result<HttpResponse, Problem> {
+    payload: web::Payload,
+    ingest: web::Data<Ingest>,
+) -> HttpResponse {
     let span = tracing::info_span!("webhook", source = source.name, event.id = tracing::field::Empty);
     // Before the span begins: then it is part of a trace, of whichever.
     let parent = traceparent(request.headers());
     if let Some(parent) = parent {
         trace::continue_from(&span, parent);
     }
-    let result = take(&request, source, &body, parent, &acceptor).instrument(span).await;
-    match &result {
-        Ok(accepted) => metrics::accepted(source.name, accepted.received),
-        Err(problem) => metrics::refused(source.name, problem.code().as_str()),
+    let mut standing = None;
+    let result = ingest.take(source, &request, payload, parent, &mut standing).instrument(span).await;
+    let mut response = match result {
+        Ok(accepted) => {
+            metrics::accepted(source.name, accepted.received);
+            (source.answer)(&accepted)
+        }
+        Err(problem) => {
+            metrics::refused(source.name, problem.code().as_str());
+            source.refuse.map_or_else(|| problem.answer(&request), |refuse| refuse(&problem))
+        }
+    };
+    if let Some(standing) = standing {
+        tell(standing, response.headers_mut());
     }
-    result.map(|accepted| (source.answer)(&accepted))
+    response
 }
 
-async fn take(
-    request: &HttpRequest,
-    source: &'static Source,
-    body: &[u8],
-    parent: Option<TraceContext>,
-    acceptor: &Acceptor,
-) -> Result<Accepted, Problem> {
-    let headers = request.headers();
-    let received_at = Utc::now();
-    if body.is_empty() {
-        return Err(Problem::new(ErrorCode::EmptyBody));
+impl Ingest {
+    async fn take(
+        &self,
+        source: &'static Source,
+        request: &HttpRequest,
+        payload: web::Payload,
+        parent: Option<TraceContext>,
+        standing: &mut Option<Standing>,
+    ) -> Result<Accepted, Problem> {
+        let headers = request.headers();
+        let (integration, body) = if let KeyPlace::Body(key_in) = source.key {
+            let body = Body::read(source, headers, payload).await?;
+            let key = key_in(body.bytes()).or_else(|| trust::key_of(None, headers));
+            (self.admit(source, request, key, standing).await?, body)
+        } else {
+            let key = trust::key_of(request.match_info().get("key"), headers);
+            let integration = self.admit(source, request, key, standing).await?;
+            (integration, Body::read(source, headers, payload).await?)
+        };
+        let received_at = Utc::now();
+        self.authenticate(source, &integration, headers, body.bytes(), received_at).await?;
+        let parsed = (source.parse)(&Request { headers, body: body.bytes(), received_at })?;
+        drop(body);
+        self.accept(source, &integration, headers, parsed, received_at, parent).await
     }
-    require_json(headers)?;
-    let delivery_id = delivery_id(headers)?;
-    let Parsed { alerts, acknowledged, dedup_key, .. } = (source.parse)(&Request { headers, body, received_at })?;
-    let received = alerts.len();
-    // The sender's trace goes on; where it has none, one begins here.
-    let trace = trace::context_of(&tracing::Span::current(), parent.unwrap_or_else(TraceContext::random));
-    let delivery = Delivery { source: source.name, delivery_id, received_at, trace, alerts, acknowledged };
-    let event_id = acceptor.accept(delivery).await.map_err(|error| {
-        tracing::warn!(error = &error as &dyn std::error::Error, "could not make a delivery durable");
-        Problem::new(ErrorCode::NotDurable).retry_after(RETRY_AFTER_SECS)
-    })?;
-    tracing::Span::current().record("event.id", tracing::field::display(event_id));
-    Ok(Accepted { source: source.name, received, event_id, dedup_key })
+
+    /// Whose request it is, if that one may send now.
+    async fn admit(
+        &self,
+        source: &Source,
+        request: &HttpRequest,
+        key: Option<String>,
+        standing: &mut Option<Standing>,
+    ) -> Result<Arc<Integration>, Problem> {
+        let integrations = self.integrations.current();
+        let known = match &key {
+            None => integrations.keyless().cloned().ok_or(ErrorCode::MissingKey),
+            Some(key) => {
+                let integration = integrations.by_key(key).filter(|integration| integration.accepts(source));
+                integration.cloned().ok_or(ErrorCode::InvalidKey)
+            }
+        };
+        // Who cannot name an integration is limited by address, so that keys cannot be guessed at full speed.
+        let limit_key = match &known {
+            Ok(integration) if key.is_some() => Key::Integration(integration.name.clone()),
+            _ => Key::of_address(self.client_address(request)),
+        };
+        let limit = known.as_ref().map_or_else(|_| integrations.keyless_limit(), |integration| integration.limit);
+        match self.limiter.check(&limit_key, limit.per_minute).await {
+            Verdict::Allowed(now) => *standing = Some(now),
+            Verdict::Denied(now, retry_in) => {
+                *standing = Some(now);
+                let code = match limit.over_limit {
+                    OverLimit::Reject => ErrorCode::RateLimited,
+                    OverLimit::RetryLater => ErrorCode::RateLimitedRetryLater,
+                };
+                return Err(Problem::new(code).retry_after(whole_seconds(retry_in).max(1)));
+            }
+        }
+        known.map_err(Problem::new)
+    }
+
+    fn client_address(&self, request: &HttpRequest) -> std::net::IpAddr {
+        let peer = request.peer_addr().map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
+        self.proxies.client_address(peer, request.headers())
+    }
+
+    async fn authenticate(
+        &self,
+        source: &Source,
+        integration: &Integration,
+        headers: &HeaderMap,
+        body: &[u8],
+        received_at: DateTime<Utc>,
+    ) -> Result<(), Problem> {
+        integration.verify(headers, body, received_at)?;
+        match source.signed {
+            Signed::AsConfigured => Ok(()),
+            Signed::BySns => self.sns.verify(body, integration.topics()).await,
+        }
+    }
+
+    async fn accept(
+        &self,
+        source: &'static Source,
+        integration: &Integration,
+        headers: &HeaderMap,
+        parsed: Parsed,
+        received_at: DateTime<Utc>,
+        parent: Option<TraceContext>,
+    ) -> Result<Accepted, Problem> {
+        let Parsed { alerts, acknowledged, delivery_id, dedup_key, confirm } = parsed;
+        if let Some(url) = confirm {
+            self.sns.confirm(&url).await?;
+        }
+        let delivery_id = match delivery_id {
+            Some(id) => Some(id),
+            None => header_delivery_id(headers)?,
+        };
+        let received = alerts.len();
+        // The sender's trace goes on; where it has none, one begins here.
+        let trace = trace::context_of(&tracing::Span::current(), parent.unwrap_or_else(TraceContext::random));
+        let integration = integration.name.clone();
+        let delivery =
+            Delivery { source: source.name, integration, delivery_id, received_at, trace, alerts, acknowledged };
+        let event_id = self.acceptor.accept(delivery).await?;
+        tracing::Span::current().record("event.id", tracing::field::display(event_id));
+        Ok(Accepted { source: source.name, received, event_id, dedup_key })
+    }
+}
+
+/// The headers of a limited route.
+fn tell(standing: Standing, headers: &mut HeaderMap) {
+    let values = [
+        ("x-ratelimit-limit", standing.limit),
+        ("x-ratelimit-remaining", standing.remaining),
+        ("x-ratelimit-reset", whole_seconds(standing.whole_in)),
+    ];
+    for (name, value) in values {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
+    }
+}
+
+fn whole_seconds(duration: std::time::Duration) -> u32 {
+    u32::try_from(duration.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
 }
 
 /// The trace that the sender names, if it names one.
@@ -85,19 +217,7 @@ fn traceparent(headers: &HeaderMap) -> Option<TraceContext> {
     headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok())
 }
 
-/// Refuses what says that it is something other than JSON. A sender that says nothing is believed to mean it.
-fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(value) = headers.get(CONTENT_TYPE) else {
-        return Ok(());
-    };
-    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
-        return Ok(());
-    }
-    Err(Problem::new(ErrorCode::UnsupportedMediaType).detail("send Content-Type: application/json"))
-}
-
-fn delivery_id(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+fn header_delivery_id(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     for name in DELIVERY_ID_HEADERS {
         if let Some(value) = headers.get(name) {
             return match value.to_str() {
@@ -118,5 +238,15 @@ impl From<SourceError> for Problem {
                 Self::new(ErrorCode::InvalidPayload).detail(format!("{field}: {message}"))
             }
         }
+    }
+}
+
+impl From<AcceptError> for Problem {
+    fn from(error: AcceptError) -> Self {
+        let code = match error {
+            AcceptError::Overloaded => ErrorCode::Overloaded,
+            AcceptError::NotDurable => ErrorCode::NotDurable,
+        };
+        Self::new(code).retry_after(RETRY_AFTER_SECS)
     }
 }

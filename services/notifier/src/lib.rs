@@ -10,7 +10,7 @@ mod retry;
 pub use config::{Config, VARIABLES};
 use tocsin_bus::{BusError, Consumer, Stream};
 use tocsin_service::config::Reloading;
-use tocsin_service::health::{Dependency, Readiness};
+use tocsin_service::health::{Dependency, Need, Readiness};
 use tocsin_service::http::{self, ServeError};
 use tocsin_service::shutdown::Shutdown;
 use tocsin_store::Store;
@@ -53,12 +53,12 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let receivers = Reloading::follow(config.config_path.clone(), config.receivers, Receivers::from_document)?;
     let (pinged_store, pinged_bus) = (store.clone(), wakes.clone());
     let readiness = Readiness::builder(&shutdown)
-        .check(Dependency::Database, true, move || {
+        .check(Dependency::Database, Need::Required, move || {
             let store = pinged_store.clone();
             async move { store.ping().await }
         })
         // Without Redis a notice is up to a second later; nothing else changes.
-        .check(Dependency::Redis, false, move || {
+        .check(Dependency::Redis, Need::Optional, move || {
             let bus = pinged_bus.clone();
             async move { bus.ping().await }
         })

@@ -9,7 +9,7 @@ mod metrics;
 pub use config::{Config, VARIABLES};
 use tocsin_bus::{BusError, Consumer, Publisher, Stream};
 use tocsin_service::config::Reloading;
-use tocsin_service::health::{Dependency, Readiness};
+use tocsin_service::health::{Dependency, Need, Readiness};
 use tocsin_service::http::{self, ServeError};
 use tocsin_service::shutdown::Shutdown;
 use tocsin_store::Store;
@@ -45,11 +45,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         Reloading::follow(config.config_path.clone(), config.document.route(), |document, _env| Ok(document.route()))?;
     let (pinged_store, pinged_bus) = (store.clone(), publisher.clone());
     let readiness = Readiness::builder(&shutdown)
-        .check(Dependency::Database, true, move || {
+        .check(Dependency::Database, Need::Required, move || {
             let store = pinged_store.clone();
             async move { store.ping().await }
         })
-        .check(Dependency::Redis, true, move || {
+        .check(Dependency::Redis, Need::Required, move || {
             let publisher = pinged_bus.clone();
             async move { publisher.ping().await }
         })

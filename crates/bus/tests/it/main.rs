@@ -7,8 +7,10 @@
     reason = "a test says what it expects by unwrapping, in the functions that its cases share as well"
 )]
 
+mod durability;
 mod group;
 mod outage;
+mod rate_limit;
 mod round_trip;
 mod stage;
 mod takeover;

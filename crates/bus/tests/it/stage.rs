@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use tocsin_bus::{Batch, BusConfig, Consumer, Publisher, Stream};
+use tocsin_bus::{Batch, BusConfig, BusError, Consumer, EventLog, Publisher, RateLimits, Stream};
 use tocsin_shared::{AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, TraceContext};
 use tocsin_testbed::{KeySpace, poll};
 
@@ -31,8 +31,16 @@ impl Stage {
         Self { keys, config }
     }
 
-    pub(crate) fn publisher(&self) -> Publisher {
-        Publisher::start(&self.config).unwrap()
+    pub(crate) fn publisher(&self) -> Sender {
+        Sender { log: self.log(0), publisher: Publisher::start(&self.config).unwrap() }
+    }
+
+    pub(crate) fn log(&self, replicas: u32) -> EventLog {
+        EventLog::start(&self.config, replicas).unwrap()
+    }
+
+    pub(crate) fn limits(&self) -> RateLimits {
+        RateLimits::start(&self.config).unwrap()
     }
 
     pub(crate) fn consumer(&self, name: &str) -> Consumer {
@@ -60,6 +68,28 @@ impl Stage {
         let pending = self.redis(stream, &format!("XPENDING STREAM {GROUP}")).await;
         let pending = pending.lines().next().unwrap_or_default();
         (length.parse().unwrap(), pending.parse().unwrap())
+    }
+}
+
+/// Publishes one by one.
+#[derive(Clone)]
+pub(crate) struct Sender {
+    log: EventLog,
+    publisher: Publisher,
+}
+
+impl Sender {
+    pub(crate) async fn publish(&self, envelope: &Envelope) -> Result<(), BusError> {
+        self.log.probe().await?;
+        self.log.append(vec![envelope.to_values().unwrap()]).await
+    }
+
+    pub(crate) async fn wake_notifier(&self) -> Result<(), BusError> {
+        self.publisher.wake_notifier().await
+    }
+
+    pub(crate) async fn ping(&self) -> bool {
+        self.publisher.ping().await
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
-use tocsin_service::health::{Dependency, Readiness};
+use tocsin_service::health::{Dependency, Need, Readiness};
 use tocsin_service::shutdown::Shutdown;
 use tocsin_testbed::poll;
 
@@ -39,7 +39,8 @@ async fn becomes(server: &Server, status: u16, body: &Value) {
 #[tokio::test]
 async fn health_is_well_whatever_is_missing() {
     let shutdown = Shutdown::default();
-    let readiness = Readiness::builder(&shutdown).check(Dependency::Database, true, Switch::default().probe()).build();
+    let readiness =
+        Readiness::builder(&shutdown).check(Dependency::Database, Need::Required, Switch::default().probe()).build();
     let server = Server::start_with(METRICS, readiness, shutdown).await;
     let response = server.get("/health").await;
     assert_eq!(
@@ -54,8 +55,8 @@ async fn ready_follows_what_is_required_and_shows_what_is_not() {
     let (database, redis) = (Switch::default(), Switch::default());
     let shutdown = Shutdown::default();
     let readiness = Readiness::builder(&shutdown)
-        .check(Dependency::Database, true, database.probe())
-        .check(Dependency::Redis, false, redis.probe())
+        .check(Dependency::Database, Need::Required, database.probe())
+        .check(Dependency::Redis, Need::Optional, redis.probe())
         .build();
     let server = Server::start_with(METRICS, readiness, shutdown).await;
     becomes(&server, 503, &json!({"status": "not ready", "database": "error", "redis": "error"})).await;
@@ -68,9 +69,27 @@ async fn ready_follows_what_is_required_and_shows_what_is_not() {
 }
 
 #[tokio::test]
+async fn one_of_several_alternatives_is_enough() {
+    let (database, redis) = (Switch::default(), Switch::default());
+    let shutdown = Shutdown::default();
+    let readiness = Readiness::builder(&shutdown)
+        .check(Dependency::Database, Need::Alternative, database.probe())
+        .check(Dependency::Redis, Need::Alternative, redis.probe())
+        .build();
+    let server = Server::start_with(METRICS, readiness, shutdown).await;
+    becomes(&server, 503, &json!({"status": "not ready", "database": "error", "redis": "error"})).await;
+    redis.set(true);
+    becomes(&server, 200, &json!({"status": "ready", "database": "error", "redis": "ok"})).await;
+    database.set(true);
+    redis.set(false);
+    becomes(&server, 200, &json!({"status": "ready", "database": "ok", "redis": "error"})).await;
+}
+
+#[tokio::test]
 async fn a_dependency_that_hangs_is_an_error_and_does_not_make_ready_hang() {
     let shutdown = Shutdown::default();
-    let readiness = Readiness::builder(&shutdown).check(Dependency::Redis, true, std::future::pending::<bool>).build();
+    let readiness =
+        Readiness::builder(&shutdown).check(Dependency::Redis, Need::Required, std::future::pending::<bool>).build();
     let server = Server::start_with(METRICS, readiness, shutdown).await;
     let body = server.get("/ready").await.json::<Value>().await.unwrap();
     assert_eq!(body, json!({"status": "not ready", "redis": "error"}), "what a service does not have is left out");

@@ -1,0 +1,207 @@
+//! What one process knows of one key's limit.
+
+use std::time::{Duration, Instant};
+
+use tocsin_bus::{Grant, Quota};
+
+use crate::metrics;
+
+/// How long cells that were taken from Redis may be handed out.
+const LEASE_TTL: Duration = Duration::from_secs(1);
+/// How long one request that asks Redis speaks for all others of a key that was denied.
+const ASKING_TTL: Duration = Duration::from_millis(100);
+
+/// Whether a request is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Allowed(Standing),
+    Denied(Standing, RetryIn),
+}
+
+/// Time until the next request would be served.
+pub(crate) type RetryIn = Duration;
+
+/// Where a key stands, for the headers of its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) limit: u32,
+    pub(crate) remaining: u32,
+    /// Time until all of the limit is there again.
+    pub(crate) whole_in: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) struct Row {
+    last_used: Instant,
+    /// Cells in hand, and until when.
+    leased: u32,
+    lease_ends: Instant,
+    /// What Redis had left after that, and when all was to be there again.
+    left: u32,
+    whole_at: Instant,
+    /// No cell is due before; and whether the last answer of Redis was a denial.
+    denied_until: Instant,
+    was_denied: bool,
+    /// Since when a request asks Redis.
+    asking_since: Option<Instant>,
+    /// The theoretical arrival time of the limit that the process keeps by itself.
+    arrival: Instant,
+}
+
+impl Row {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            last_used: now,
+            leased: 0,
+            lease_ends: now,
+            left: 0,
+            whole_at: now,
+            denied_until: now,
+            was_denied: false,
+            asking_since: None,
+            arrival: now,
+        }
+    }
+
+    pub(crate) fn last_used(&self) -> Instant {
+        self.last_used
+    }
+
+    /// A verdict, if it takes no asking.
+    pub(crate) fn decide(&mut self, quota: Quota, now: Instant) -> Option<Verdict> {
+        self.last_used = now;
+        if self.leased > 0 && now < self.lease_ends {
+            self.leased -= 1;
+            metrics::limit_decided("lease");
+            return Some(Verdict::Allowed(self.standing(quota, now)));
+        }
+        let spoken_for = self.was_denied && self.asking_since.is_some_and(|since| now < since + ASKING_TTL);
+        if now < self.denied_until || spoken_for {
+            metrics::limit_decided("denial");
+            return Some(Verdict::Denied(self.standing(quota, now), self.denied_until.saturating_duration_since(now)));
+        }
+        self.asking_since = Some(now);
+        None
+    }
+
+    /// What follows from an answer of Redis.
+    pub(crate) fn granted(&mut self, quota: Quota, grant: Grant, now: Instant) -> Verdict {
+        self.asking_since = None;
+        self.left = grant.left;
+        self.whole_at = now + grant.whole_in;
+        self.was_denied = grant.taken == 0;
+        if grant.taken == 0 {
+            self.denied_until = now + grant.next_in;
+            return Verdict::Denied(self.standing(quota, now), grant.next_in);
+        }
+        if now >= self.lease_ends {
+            self.leased = 0;
+        }
+        self.leased += grant.taken - 1;
+        self.lease_ends = now + LEASE_TTL;
+        Verdict::Allowed(self.standing(quota, now))
+    }
+
+    /// The same rule without Redis: the generic cell rate algorithm, in this process.
+    pub(crate) fn decide_alone(&mut self, quota: Quota, now: Instant) -> Verdict {
+        self.asking_since = None;
+        self.was_denied = false;
+        let ahead = self.arrival.saturating_duration_since(now) + quota.interval;
+        let most = quota.interval * quota.burst;
+        let allowed = ahead <= most;
+        if allowed {
+            self.arrival = now + ahead;
+        }
+        let ahead = self.arrival.saturating_duration_since(now);
+        self.whole_at = self.arrival;
+        self.left = cells(most.saturating_sub(ahead), quota.interval);
+        let standing = self.standing(quota, now);
+        if allowed {
+            Verdict::Allowed(standing)
+        } else {
+            Verdict::Denied(standing, (ahead + quota.interval).saturating_sub(most))
+        }
+    }
+
+    fn standing(&self, quota: Quota, now: Instant) -> Standing {
+        let whole_in = self.whole_at.saturating_duration_since(now);
+        Standing { limit: quota.burst, remaining: self.left + self.leased, whole_in }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn forget(&mut self) {
+        self.last_used -= Duration::from_secs(3_600);
+    }
+}
+
+fn cells(time: Duration, interval: Duration) -> u32 {
+    u32::try_from(time.as_nanos() / interval.as_nanos().max(1)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUOTA: Quota = Quota { interval: Duration::from_millis(200), burst: 3 };
+
+    fn grant(taken: u32, left: u32) -> Grant {
+        Grant { taken, left, next_in: Duration::from_millis(150), whole_in: Duration::from_millis(400) }
+    }
+
+    fn is_allowed(verdict: Verdict) -> bool {
+        matches!(verdict, Verdict::Allowed(_))
+    }
+
+    #[test]
+    fn a_lease_is_handed_out_without_asking_and_then_redis_is_asked_again() {
+        let now = Instant::now();
+        let mut row = Row::new(now);
+        assert_eq!(row.decide(QUOTA, now), None);
+        let Verdict::Allowed(standing) = row.granted(QUOTA, grant(3, 5), now) else { panic!() };
+        assert_eq!((standing.limit, standing.remaining), (3, 7));
+        assert!(is_allowed(row.decide(QUOTA, now).unwrap()));
+        assert!(is_allowed(row.decide(QUOTA, now).unwrap()));
+        assert_eq!(row.decide(QUOTA, now), None);
+    }
+
+    #[test]
+    fn a_lease_that_is_not_used_in_time_is_lost() {
+        let now = Instant::now();
+        let mut row = Row::new(now);
+        row.granted(QUOTA, grant(3, 5), now);
+        assert_eq!(row.decide(QUOTA, now + LEASE_TTL), None);
+        row.granted(QUOTA, grant(1, 0), now + LEASE_TTL);
+        assert_eq!(row.decide(QUOTA, now + LEASE_TTL), None, "the old lease did not come back");
+    }
+
+    #[test]
+    fn a_denial_is_remembered_until_a_cell_is_due_and_then_one_request_asks_for_all() {
+        let now = Instant::now();
+        let mut row = Row::new(now);
+        let Verdict::Denied(_, retry_in) = row.granted(QUOTA, grant(0, 0), now) else { panic!() };
+        assert_eq!(retry_in, Duration::from_millis(150));
+        let soon = now + Duration::from_millis(149);
+        assert!(!is_allowed(row.decide(QUOTA, soon).unwrap()));
+        let due = now + Duration::from_millis(150);
+        assert_eq!(row.decide(QUOTA, due), None, "one asks");
+        assert!(!is_allowed(row.decide(QUOTA, due).unwrap()), "the others do not");
+        assert_eq!(row.decide(QUOTA, due + ASKING_TTL), None, "unless no answer came");
+        assert!(is_allowed(row.granted(QUOTA, grant(1, 0), due)));
+    }
+
+    #[test]
+    fn alone_a_process_keeps_the_same_limit() {
+        let now = Instant::now();
+        let mut row = Row::new(now);
+        let remaining = |verdict| match verdict {
+            Verdict::Allowed(standing) => Ok(standing.remaining),
+            Verdict::Denied(standing, retry_in) => Err((standing.remaining, retry_in)),
+        };
+        let taken: Vec<_> = (0..3).map(|_| remaining(row.decide_alone(QUOTA, now))).collect();
+        assert_eq!(taken, [Ok(2), Ok(1), Ok(0)]);
+        assert_eq!(remaining(row.decide_alone(QUOTA, now)), Err((0, QUOTA.interval)));
+        let later = now + QUOTA.interval;
+        assert_eq!(remaining(row.decide_alone(QUOTA, later)), Ok(0));
+        assert_eq!(remaining(row.decide_alone(QUOTA, later + 10 * QUOTA.interval)), Ok(2), "no more than the burst");
+    }
+}
