@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::sql_types::{BigInt, Bool};
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
-use scoped_futures::ScopedFutureExt as _;
+use scoped_futures::{ScopedBoxFuture, ScopedFutureExt as _};
 use tocsin_shared::board::{AlertKey, Board};
 use tocsin_shared::routing::Route;
 use tocsin_shared::{AlertStatus, Envelope, IncidentId};
@@ -60,20 +60,36 @@ impl Store {
         dead: &[DeadLetter],
         route: &Route,
     ) -> Result<Applied, StoreError> {
+        self.run_applying(Operation::BatchApply, |connection| {
+            async move { apply_in_txn(connection, deliveries, dead, route).await }.scope_boxed()
+        })
+        .await
+    }
+
+    /// Does `work`, which applies deliveries, in one transaction; repeats it with the right to make alerts and incidents once
+    /// it was raced.
+    pub(crate) async fn run_applying<'a, T>(
+        &self,
+        operation: Operation,
+        work: impl for<'c> Fn(&'c mut AsyncPgConnection) -> ScopedBoxFuture<'a, 'c, Result<T, StoreError>> + Send + Sync,
+    ) -> Result<T, StoreError>
+    where
+        T: Send,
+    {
         let raced = AtomicBool::new(false);
-        let raced = &raced;
-        self.run(Operation::BatchApply, |connection| {
+        let (raced, work) = (&raced, &work);
+        self.run(operation, |connection| {
             async move {
                 let may_make = raced.load(Ordering::Relaxed);
-                let apply = async |connection: &mut AsyncPgConnection| {
+                let in_txn = async |connection: &mut AsyncPgConnection| {
                     if may_make {
                         maker_wait_in_txn(connection).await?;
                     }
-                    apply_in_txn(connection, deliveries, dead, route).await
+                    work(connection).await
                 };
-                let applied = connection.transaction(apply).await;
-                raced.fetch_or(matches!(applied, Err(StoreError::Raced)), Ordering::Relaxed);
-                applied
+                let done = connection.transaction(in_txn).await;
+                raced.fetch_or(matches!(done, Err(StoreError::Raced)), Ordering::Relaxed);
+                done
             }
             .scope_boxed()
         })
@@ -81,7 +97,8 @@ impl Store {
     }
 }
 
-async fn apply_in_txn(
+/// Applies deliveries in the caller's transaction, which [`Store::run_applying`] began.
+pub(crate) async fn apply_in_txn(
     connection: &mut AsyncPgConnection,
     deliveries: &[Envelope],
     dead: &[DeadLetter],

@@ -8,8 +8,17 @@ use tocsin_testbed::Database;
 
 use crate::stage::{apply, delivery, firing, fresh, labels, resolved, route};
 
-const TABLES: [&str; 8] =
-    ["alerts", "dead_letters", "deliveries", "event_ids", "incident_alerts", "incidents", "notifications", "timeline"];
+const TABLES: [&str; 9] = [
+    "alerts",
+    "dead_letters",
+    "deliveries",
+    "event_ids",
+    "inbox",
+    "incident_alerts",
+    "incidents",
+    "notifications",
+    "timeline",
+];
 
 /// Everything that the database holds, as text.
 async fn contents(database: &Database) -> BTreeMap<&'static str, Vec<String>> {

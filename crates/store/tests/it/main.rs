@@ -9,6 +9,7 @@
 
 mod apply;
 mod contention;
+mod inbox;
 mod ledger;
 mod lists;
 mod outage;
