@@ -8,6 +8,7 @@
 
 mod alert;
 mod apply;
+mod connection;
 mod dead_letter;
 mod error;
 mod event_id;
@@ -57,7 +58,18 @@ pub struct StoreConfig {
 #[derive(Clone)]
 pub struct Store {
     pool: Pool<AsyncPgConnection>,
+    refusals: pool::Refusals,
+    patience: Patience,
     timeout: Duration,
+}
+
+/// How long a Postgres that cannot be reached is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// For as long as the operation may take.
+    UntilTimeout,
+    /// Not at all.
+    None,
 }
 
 impl std::fmt::Debug for Store {
