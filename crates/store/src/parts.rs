@@ -19,7 +19,7 @@ impl Parts {
     /// All of a batch in one part. An empty batch is one empty part.
     #[must_use]
     pub fn of(length: usize) -> Self {
-        Self { pending: Vec::from([0..length]) }
+        Self { pending: std::iter::once(0..length).collect() }
     }
 
     /// The next part to apply.
