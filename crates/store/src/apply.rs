@@ -17,7 +17,7 @@ use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _, Si
 use scoped_futures::{ScopedBoxFuture, ScopedFutureExt as _};
 use tocsin_shared::board::{AlertKey, Board};
 use tocsin_shared::routing::Route;
-use tocsin_shared::{AlertStatus, Envelope, IncidentId};
+use tocsin_shared::{AlertStatus, Envelope, Fingerprint, IncidentId};
 
 use crate::alert::{alerts_lock_in_txn, alerts_write_in_txn};
 use crate::dead_letter::dead_letters_insert_in_txn;
@@ -139,26 +139,33 @@ async fn write_something_in_txn(connection: &mut AsyncPgConnection) -> Result<()
     Ok(())
 }
 
-/// Loads and locks the alerts that the deliveries name, and the open incidents that these are in or may join. Says whether
-/// some of those alerts do not exist yet.
+/// Loads and locks the alerts that the deliveries tell of or acknowledge, and the open incidents that these are in or may
+/// join. Says whether some of those told of do not exist yet.
 async fn board_load_in_txn(
     connection: &mut AsyncPgConnection,
     fresh: &[&Envelope],
     route: &Route,
 ) -> Result<(Board, bool), StoreError> {
-    let mut keys = BTreeSet::new();
+    let mut told_of = BTreeSet::new();
+    let mut acknowledged = BTreeSet::new();
     let mut group_keys = BTreeSet::new();
     for delivery in fresh {
+        let key = |fingerprint: &Fingerprint| AlertKey {
+            integration: delivery.integration.clone(),
+            fingerprint: fingerprint.clone(),
+        };
         for event in &delivery.alerts {
-            keys.insert(AlertKey { integration: delivery.integration.clone(), fingerprint: event.fingerprint.clone() });
+            told_of.insert(key(&event.fingerprint));
             if event.status == AlertStatus::Firing {
                 group_keys.insert(route.group_key(&event.labels));
             }
         }
+        acknowledged.extend(delivery.acknowledged.iter().map(key));
     }
-    let keys = Vec::from_iter(keys);
+    let keys: Vec<AlertKey> = told_of.union(&acknowledged).cloned().collect();
     let alerts = alerts_lock_in_txn(connection, &keys).await?;
-    let makes_alerts = alerts.len() < keys.len();
+    let known = alerts.iter().filter(|alert| told_of.contains(&alert.key)).count();
+    let makes_alerts = known < told_of.len();
     let incident_ids: BTreeSet<_> = alerts.iter().filter_map(|alert| alert.incident_id).collect();
     let incident_ids = incident_ids.into_iter().map(IncidentId::as_uuid).collect();
     let incidents = incidents_lock_in_txn(connection, incident_ids, group_keys.into_iter().collect()).await?;
