@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use config::{ConfigError, ServiceConfig};
 use shutdown::Shutdown;
 use telemetry::{MetricsPage, Telemetry};
+pub use tocsin_shared::with_causes;
 
 /// Runs a service from its configuration to its last log line, and turns how it ended into an exit code: 0 after a
 /// clean shutdown, 1 after a failure, 2 for a configuration that cannot be used.
@@ -57,13 +58,6 @@ where
     };
     telemetry.flush();
     code
-}
-
-/// An error with all that caused it, on one line: for records and terminals, where a log has its own way.
-#[must_use]
-pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Prints a configuration error where an operator looks for it, before logging is up.

@@ -62,6 +62,8 @@ named_enum! {
         AlertResolved = "alert_resolved",
         /// One alert became better or worse.
         AlertSeverityChanged = "alert_severity_changed",
+        /// Somebody took the incident.
+        IncidentAcknowledged = "incident_acknowledged",
         /// The incident was closed.
         IncidentResolved = "incident_resolved",
     }
@@ -126,10 +128,13 @@ impl Board {
         }
     }
 
-    /// Applies every alert of a delivery, in order. The caller has made sure that this delivery was never applied.
+    /// Applies every alert of a delivery, in order, and then its acknowledgements. The caller has made sure that this delivery was never applied.
     pub fn apply(&mut self, delivery: &Envelope, route: &Route) {
         for event in &delivery.alerts {
             self.apply_event(delivery, event, route);
+        }
+        for fingerprint in &delivery.acknowledged {
+            self.acknowledge(delivery, fingerprint, route);
         }
     }
 
@@ -276,6 +281,24 @@ impl Board {
             self.notify(&incident, NoticeKind::Resolved, delivery, route);
         }
         self.dirty_incidents.insert(incident.id);
+        self.incidents.insert(incident.id, incident);
+    }
+
+    /// Somebody has taken an alert on, as its sender reports: the incident that it belongs to is acknowledged, if the alert
+    /// fires. An alert that is unknown or resolved is nobody's business any more.
+    fn acknowledge(&mut self, delivery: &Envelope, fingerprint: &Fingerprint, route: &Route) {
+        let key = AlertKey { integration: delivery.integration.clone(), fingerprint: fingerprint.clone() };
+        let firing = self.alerts.get(&key).filter(|alert| alert.newest.status == AlertStatus::Firing);
+        let Some(mut incident) = firing.and_then(|alert| alert.incident_id).and_then(|id| self.incidents.remove(&id))
+        else {
+            return;
+        };
+        if incident.acknowledge(&delivery.integration, delivery.received_at) {
+            let content = format!("Acknowledged by {}", delivery.integration);
+            self.tell(incident.id, delivery, TimelineKind::IncidentAcknowledged, content);
+            self.notify(&incident, NoticeKind::Acknowledged, delivery, route);
+            self.dirty_incidents.insert(incident.id);
+        }
         self.incidents.insert(incident.id, incident);
     }
 

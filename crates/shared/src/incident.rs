@@ -112,6 +112,10 @@ pub struct Incident {
     pub firing: FiringCounts,
     /// When the first alert came in.
     pub triggered_at: DateTime<Utc>,
+    /// When somebody took it, if anybody did.
+    pub acknowledged_at: Option<DateTime<Utc>>,
+    /// Who.
+    pub acknowledged_by: Option<String>,
     /// When it was closed, if it was.
     pub resolved_at: Option<DateTime<Utc>>,
     /// When it last changed.
@@ -162,6 +166,8 @@ impl Incident {
             alert_count: 1,
             firing,
             triggered_at: at,
+            acknowledged_at: None,
+            acknowledged_by: None,
             resolved_at: None,
             updated_at: at,
             version: 1,
@@ -197,5 +203,19 @@ impl Incident {
         self.updated_at = self.updated_at.max(at);
         self.version += 1;
         (self, closes)
+    }
+
+    /// Somebody takes the incident. Says whether that changed it: it does not when it is taken already or over, nor when
+    /// `at` is before it was triggered, since that was said of an earlier one.
+    pub fn acknowledge(&mut self, by: &str, at: DateTime<Utc>) -> bool {
+        if self.status != IncidentStatus::Triggered || at < self.triggered_at {
+            return false;
+        }
+        self.status = IncidentStatus::Acknowledged;
+        self.acknowledged_at = Some(at);
+        self.acknowledged_by = Some(by.to_owned());
+        self.updated_at = self.updated_at.max(at);
+        self.version += 1;
+        true
     }
 }

@@ -9,6 +9,8 @@ named_enum! {
     pub enum NoticeKind {
         /// An incident was opened.
         Triggered = "triggered",
+        /// Somebody took an incident.
+        Acknowledged = "acknowledged",
         /// An incident was resolved.
         Resolved = "resolved",
     }

@@ -32,6 +32,13 @@ pub struct UnknownName {
     pub expected: &'static str,
 }
 
+/// An error with all that caused it, on one line: for records and terminals, where a log has its own way.
+#[must_use]
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// Gives a fieldless enum its wire names: `as_str`, `ALL`, `FromStr`, `Display` and serde, from one list.
 macro_rules! named_enum {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {

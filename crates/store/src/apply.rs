@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::sql_types::{BigInt, Bool};
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
-use scoped_futures::ScopedFutureExt as _;
+use scoped_futures::{ScopedBoxFuture, ScopedFutureExt as _};
 use tocsin_shared::board::{AlertKey, Board};
 use tocsin_shared::routing::Route;
-use tocsin_shared::{AlertStatus, Envelope, IncidentId};
+use tocsin_shared::{AlertStatus, Envelope, Fingerprint, IncidentId};
 
 use crate::alert::{alerts_lock_in_txn, alerts_write_in_txn};
 use crate::dead_letter::dead_letters_insert_in_txn;
@@ -60,20 +60,36 @@ impl Store {
         dead: &[DeadLetter],
         route: &Route,
     ) -> Result<Applied, StoreError> {
+        self.run_applying(Operation::BatchApply, |connection| {
+            async move { apply_in_txn(connection, deliveries, dead, route).await }.scope_boxed()
+        })
+        .await
+    }
+
+    /// Does `work`, which applies deliveries, in one transaction; repeats it with the right to make alerts and incidents once
+    /// it was raced.
+    pub(crate) async fn run_applying<'a, T>(
+        &self,
+        operation: Operation,
+        work: impl for<'c> Fn(&'c mut AsyncPgConnection) -> ScopedBoxFuture<'a, 'c, Result<T, StoreError>> + Send + Sync,
+    ) -> Result<T, StoreError>
+    where
+        T: Send,
+    {
         let raced = AtomicBool::new(false);
-        let raced = &raced;
-        self.run(Operation::BatchApply, |connection| {
+        let (raced, work) = (&raced, &work);
+        self.run(operation, |connection| {
             async move {
                 let may_make = raced.load(Ordering::Relaxed);
-                let apply = async |connection: &mut AsyncPgConnection| {
+                let in_txn = async |connection: &mut AsyncPgConnection| {
                     if may_make {
                         maker_wait_in_txn(connection).await?;
                     }
-                    apply_in_txn(connection, deliveries, dead, route).await
+                    work(connection).await
                 };
-                let applied = connection.transaction(apply).await;
-                raced.fetch_or(matches!(applied, Err(StoreError::Raced)), Ordering::Relaxed);
-                applied
+                let done = connection.transaction(in_txn).await;
+                raced.fetch_or(matches!(done, Err(StoreError::Raced)), Ordering::Relaxed);
+                done
             }
             .scope_boxed()
         })
@@ -81,7 +97,8 @@ impl Store {
     }
 }
 
-async fn apply_in_txn(
+/// Applies deliveries in the caller's transaction, which [`Store::run_applying`] began.
+pub(crate) async fn apply_in_txn(
     connection: &mut AsyncPgConnection,
     deliveries: &[Envelope],
     dead: &[DeadLetter],
@@ -93,6 +110,7 @@ async fn apply_in_txn(
     let fresh: Vec<&Envelope> = deliveries.iter().filter(|delivery| unseen.remove(&delivery.id)).collect();
     let repeated = deliveries.len() - fresh.len();
     if fresh.is_empty() {
+        write_something_in_txn(connection).await?;
         return Ok(Applied { repeated, ..Applied::default() });
     }
 
@@ -114,26 +132,40 @@ async fn apply_in_txn(
     Ok(Applied { fresh: fresh.len(), repeated, opened: changes.opened.len(), notices: changes.notices.len() })
 }
 
-/// Loads and locks the alerts that the deliveries name, and the open incidents that these are in or may join. Says whether
-/// some of those alerts do not exist yet.
+/// Writes a record into Postgres' log and nothing into any table. A transaction that writes nothing does not wait for the
+/// standby, and what it found to be applied already may be of one that was lost while it waited.
+async fn write_something_in_txn(connection: &mut AsyncPgConnection) -> Result<(), StoreError> {
+    connection.batch_execute("SELECT pg_logical_emit_message(true, 'tocsin', '')").await?;
+    Ok(())
+}
+
+/// Loads and locks the alerts that the deliveries tell of or acknowledge, and the open incidents that these are in or may
+/// join. Says whether some of those told of do not exist yet.
 async fn board_load_in_txn(
     connection: &mut AsyncPgConnection,
     fresh: &[&Envelope],
     route: &Route,
 ) -> Result<(Board, bool), StoreError> {
-    let mut keys = BTreeSet::new();
+    let mut told_of = BTreeSet::new();
+    let mut acknowledged = BTreeSet::new();
     let mut group_keys = BTreeSet::new();
     for delivery in fresh {
+        let key = |fingerprint: &Fingerprint| AlertKey {
+            integration: delivery.integration.clone(),
+            fingerprint: fingerprint.clone(),
+        };
         for event in &delivery.alerts {
-            keys.insert(AlertKey { integration: delivery.integration.clone(), fingerprint: event.fingerprint.clone() });
+            told_of.insert(key(&event.fingerprint));
             if event.status == AlertStatus::Firing {
                 group_keys.insert(route.group_key(&event.labels));
             }
         }
+        acknowledged.extend(delivery.acknowledged.iter().map(key));
     }
-    let keys = Vec::from_iter(keys);
+    let keys: Vec<AlertKey> = told_of.union(&acknowledged).cloned().collect();
     let alerts = alerts_lock_in_txn(connection, &keys).await?;
-    let makes_alerts = alerts.len() < keys.len();
+    let known = alerts.iter().filter(|alert| told_of.contains(&alert.key)).count();
+    let makes_alerts = known < told_of.len();
     let incident_ids: BTreeSet<_> = alerts.iter().filter_map(|alert| alert.incident_id).collect();
     let incident_ids = incident_ids.into_iter().map(IncidentId::as_uuid).collect();
     let incidents = incidents_lock_in_txn(connection, incident_ids, group_keys.into_iter().collect()).await?;

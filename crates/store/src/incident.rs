@@ -38,10 +38,6 @@ pub struct IncidentRecord {
     pub number: i64,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When somebody took it.
-    pub acknowledged_at: Option<DateTime<Utc>>,
-    /// Who.
-    pub acknowledged_by: Option<String>,
     /// The incident.
     pub incident: Incident,
 }
@@ -77,8 +73,6 @@ impl TryFrom<Row> for IncidentRecord {
         Ok(Self {
             number: row.number,
             created_at: row.created_at,
-            acknowledged_at: row.acknowledged_at,
-            acknowledged_by: row.acknowledged_by,
             incident: Incident {
                 id: IncidentId::from_uuid(row.id),
                 title: row.title,
@@ -94,6 +88,8 @@ impl TryFrom<Row> for IncidentRecord {
                     info: row.firing_info,
                 },
                 triggered_at: row.triggered_at,
+                acknowledged_at: row.acknowledged_at,
+                acknowledged_by: row.acknowledged_by,
                 resolved_at: row.resolved_at,
                 updated_at: row.updated_at,
                 version: row.version,
@@ -196,18 +192,19 @@ pub(crate) async fn incidents_lock_in_txn(
 
 const INSERT: &str = "\
 INSERT INTO incidents (id, title, summary, status, severity, group_key, labels, alert_count, firing_critical, \
-firing_warning, firing_info, triggered_at, resolved_at, updated_at, version)
-SELECT * FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+firing_warning, firing_info, triggered_at, acknowledged_at, acknowledged_by, resolved_at, updated_at, version)
+SELECT * FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT (group_key) WHERE status IN ('triggered', 'acknowledged') DO NOTHING";
 
 const UPDATE: &str = "\
 UPDATE incidents SET
     title = new.title, summary = new.summary, status = new.status, severity = new.severity, labels = new.labels,
     alert_count = new.alert_count, firing_critical = new.firing_critical, firing_warning = new.firing_warning,
-    firing_info = new.firing_info, resolved_at = new.resolved_at, updated_at = new.updated_at, version = new.version
-FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) AS new (id, title, summary, status, \
-severity, group_key, labels, alert_count, firing_critical, firing_warning, firing_info, triggered_at, resolved_at, \
-updated_at, version)
+    firing_info = new.firing_info, acknowledged_at = new.acknowledged_at, acknowledged_by = new.acknowledged_by,
+    resolved_at = new.resolved_at, updated_at = new.updated_at, version = new.version
+FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) AS new (id, title, summary, \
+status, severity, group_key, labels, alert_count, firing_critical, firing_warning, firing_info, triggered_at, \
+acknowledged_at, acknowledged_by, resolved_at, updated_at, version)
 WHERE incidents.id = new.id";
 
 /// Writes incidents that did not exist when [`incidents_lock_in_txn`] looked.
@@ -251,6 +248,8 @@ async fn write(
         .bind::<Array<Integer>, _>(firing(|counts| counts.warning))
         .bind::<Array<Integer>, _>(firing(|counts| counts.info))
         .bind::<Array<Timestamptz>, _>(incidents.iter().map(|i| i.triggered_at).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(incidents.iter().map(|i| i.acknowledged_at).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(incidents.iter().map(|i| i.acknowledged_by.as_deref()).collect::<Vec<_>>())
         .bind::<Array<Nullable<Timestamptz>>, _>(incidents.iter().map(|i| i.resolved_at).collect::<Vec<_>>())
         .bind::<Array<Timestamptz>, _>(incidents.iter().map(|i| i.updated_at).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(incidents.iter().map(|i| i.version).collect::<Vec<_>>())

@@ -8,14 +8,17 @@
 
 mod alert;
 mod apply;
+mod connection;
 mod dead_letter;
 mod error;
 mod event_id;
+mod inbox;
 mod incident;
 mod ledger;
 mod migrations;
 mod operation;
 mod page;
+mod parts;
 mod pool;
 mod schema;
 mod timeline;
@@ -28,11 +31,13 @@ pub use dead_letter::DeadLetter;
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::bb8::Pool;
 pub use error::StoreError;
+pub use inbox::InboxApplied;
 pub use incident::{IncidentFilter, IncidentRecord};
 pub use ledger::{Attempt, ClaimedNotice, Verdict};
 pub use migrations::migrate;
 pub use operation::Operation;
 pub use page::{Page, Window};
+pub use parts::Parts;
 use secrecy::SecretString;
 pub use timeline::TimelineRecord;
 
@@ -53,7 +58,18 @@ pub struct StoreConfig {
 #[derive(Clone)]
 pub struct Store {
     pool: Pool<AsyncPgConnection>,
+    refusals: pool::Refusals,
+    patience: Patience,
     timeout: Duration,
+}
+
+/// How long a Postgres that cannot be reached is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// For as long as the operation may take.
+    UntilTimeout,
+    /// Not at all.
+    None,
 }
 
 impl std::fmt::Debug for Store {

@@ -6,10 +6,12 @@ use diesel_async::AsyncPgConnection;
 use rand::Rng as _;
 use scoped_futures::ScopedBoxFuture;
 
-use crate::{Store, StoreError};
+use crate::{Patience, Store, StoreError};
 
 /// Most attempts at one operation.
 const MAX_ATTEMPTS: u32 = 6;
+/// The same for who does not want to wait: a second, for a connection that turns out to be closed.
+const MAX_ATTEMPTS_FAST: u32 = 2;
 /// Longest wait before the second attempt; it doubles with each further one, and half of it is random.
 const BACKOFF: Duration = Duration::from_millis(10);
 
@@ -23,6 +25,10 @@ pub enum Operation {
     AlertGet,
     AlertList,
     BatchApply,
+    EventIdsPurge,
+    InboxApply,
+    InboxBacklog,
+    InboxInsert,
     IncidentAlerts,
     IncidentGet,
     IncidentList,
@@ -38,6 +44,10 @@ impl Operation {
             Self::AlertGet => "alert_get",
             Self::AlertList => "alert_list",
             Self::BatchApply => "batch_apply",
+            Self::EventIdsPurge => "event_ids_purge",
+            Self::InboxApply => "inbox_apply",
+            Self::InboxBacklog => "inbox_backlog",
+            Self::InboxInsert => "inbox_insert",
             Self::IncidentAlerts => "incident_alerts",
             Self::IncidentGet => "incident_get",
             Self::IncidentList => "incident_list",
@@ -73,14 +83,18 @@ impl Store {
         operation: Operation,
         work: impl for<'c> Fn(&'c mut AsyncPgConnection) -> ScopedBoxFuture<'a, 'c, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        let max_attempts = match self.patience {
+            Patience::UntilTimeout => MAX_ATTEMPTS,
+            Patience::None => MAX_ATTEMPTS_FAST,
+        };
         let mut attempt = 1;
         loop {
             let result = async {
-                let mut connection = self.pool.get().await?;
+                let mut connection = self.connection().await?;
                 work(&mut connection).await
             };
             match result.await {
-                Err(error) if error.is_transient() && attempt < MAX_ATTEMPTS => {
+                Err(error) if error.is_transient() && attempt < max_attempts => {
                     tracing::debug!(operation = operation.as_str(), attempt, %error, "repeating");
                     let most = BACKOFF * 2_u32.pow(attempt - 1);
                     let wait = rand::rng().random_range(most / 2..=most);

@@ -1,47 +1,47 @@
-//! Connections.
+//! The pool of connections.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use diesel::ConnectionError;
-use diesel_async::pooled_connection::bb8::Pool;
+use diesel_async::pooled_connection::bb8::{Pool, PooledConnection};
 use diesel_async::pooled_connection::{
-    AsyncDieselConnectionManager, ManagerConfig, PoolableConnection as _, RecyclingMethod,
+    AsyncDieselConnectionManager, ManagerConfig, PoolError, PoolableConnection as _, RecyclingMethod,
 };
-use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
 use futures_util::FutureExt as _;
 use scoped_futures::ScopedFutureExt as _;
 use secrecy::ExposeSecret as _;
+use tokio::sync::Notify;
 
-use crate::{Operation, Store, StoreConfig, operation};
-
-/// Time that a connection may take to open.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::{Operation, Patience, Store, StoreConfig, StoreError, connection, operation};
 
 impl Store {
     /// A store that connects when first used. Must be called on a tokio runtime.
     #[must_use]
     pub fn new(config: &StoreConfig) -> Self {
+        Self::with_patience(config, Patience::UntilTimeout)
+    }
+
+    /// Like [`Store::new`], for who has something else to do when Postgres cannot be reached: that is told at once, instead of
+    /// being tried again until the timeout.
+    #[must_use]
+    pub fn failing_fast(config: &StoreConfig) -> Self {
+        Self::with_patience(config, Patience::None)
+    }
+
+    fn with_patience(config: &StoreConfig, patience: Patience) -> Self {
         operation::describe_metrics();
         // No statement_timeout: it could cancel a commit that waits for a standby, which Postgres then reports as done.
         // Our own timeout gives up on the answer without cancelling anything.
-        let setup = format!(
+        let setup: Arc<str> = format!(
             "SET application_name = '{}'; SET lock_timeout = '{}ms'; SET idle_in_transaction_session_timeout = '30s'",
             config.application,
             config.timeout.as_millis()
-        );
+        )
+        .into();
         let mut manager = ManagerConfig::default();
         manager.custom_setup = Box::new(move |url| {
-            let setup = setup.clone();
-            async move {
-                let connect = async {
-                    let mut connection = AsyncPgConnection::establish(url).await?;
-                    connection.batch_execute(&setup).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
-                    Ok(connection)
-                };
-                let late = |_elapsed| Err(ConnectionError::BadConnection("no connection in time".to_owned()));
-                tokio::time::timeout(CONNECT_TIMEOUT, connect).await.unwrap_or_else(late)
-            }
-            .boxed()
+            let setup = Arc::clone(&setup);
+            async move { connection::open(url, &setup).await }.boxed()
         });
         // Asks the connection, not Postgres: one that was closed while it was idle is thrown away, and none costs a query.
         manager.recycling_method = RecyclingMethod::CustomFunction(Box::new(|connection: &mut AsyncPgConnection| {
@@ -50,12 +50,31 @@ impl Store {
             async move { if broken { Err(closed()) } else { Ok(()) } }.boxed()
         }));
         let manager = AsyncDieselConnectionManager::new_with_config(config.url.expose_secret(), manager);
+        let refusals = Refusals::default();
         let pool = Pool::builder()
             .max_size(config.connections)
             .connection_timeout(config.timeout)
+            .retry_connection(patience == Patience::UntilTimeout)
             .test_on_check_out(true)
+            .error_sink(bb8::ErrorSink::boxed_clone(&refusals))
             .build_unchecked(manager);
-        Self { pool, timeout: config.timeout }
+        Self { pool, refusals, patience, timeout: config.timeout }
+    }
+
+    /// A connection from the pool.
+    pub(crate) async fn connection(&self) -> Result<PooledConnection<'_, AsyncPgConnection>, StoreError> {
+        if self.patience == Patience::UntilTimeout {
+            return Ok(self.pool.get().await?);
+        }
+        // The pool itself tells nobody of a connection that could not be opened; who waits for one waits on.
+        let refused = self.refusals.0.notified();
+        tokio::pin!(refused);
+        refused.as_mut().enable();
+        tokio::select! {
+            biased;
+            connection = self.pool.get() => Ok(connection?),
+            () = refused => Err(StoreError::Connect("a connection was refused".into())),
+        }
     }
 
     /// Whether Postgres answers.
@@ -68,5 +87,23 @@ impl Store {
             .scope_boxed()
         });
         pinged.await.is_ok()
+    }
+}
+
+/// Tells everybody who waits for a connection that one could not be opened.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Refusals(Arc<Notify>);
+
+impl bb8::ErrorSink<PoolError> for Refusals {
+    fn sink(&self, error: PoolError) {
+        // The other kind is of connections that were closed while they were idle; another is opened in their place.
+        if matches!(error, PoolError::ConnectionError(_)) {
+            tracing::debug!(%error, "cannot open a connection to Postgres");
+            self.0.notify_waiters();
+        }
+    }
+
+    fn boxed_clone(&self) -> Box<dyn bb8::ErrorSink<PoolError>> {
+        Box::new(self.clone())
     }
 }

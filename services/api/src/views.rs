@@ -63,7 +63,7 @@ pub(crate) struct IncidentView {
 
 impl From<IncidentRecord> for IncidentView {
     fn from(record: IncidentRecord) -> Self {
-        let IncidentRecord { number, created_at, acknowledged_at, acknowledged_by, incident } = record;
+        let IncidentRecord { number, created_at, incident } = record;
         Self {
             id: incident.id,
             incident_number: number,
@@ -77,8 +77,8 @@ impl From<IncidentRecord> for IncidentView {
             firing_count: incident.firing.total(),
             created_at,
             triggered_at: incident.triggered_at,
-            acknowledged_at,
-            acknowledged_by,
+            acknowledged_at: incident.acknowledged_at,
+            acknowledged_by: incident.acknowledged_by,
             resolved_at: incident.resolved_at,
             updated_at: incident.updated_at,
             version: incident.version,

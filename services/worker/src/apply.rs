@@ -5,7 +5,7 @@ use tocsin_bus::Entry;
 use tocsin_service::with_causes;
 use tocsin_shared::Envelope;
 use tocsin_shared::routing::Route;
-use tocsin_store::{Applied, DeadLetter, Store, StoreError};
+use tocsin_store::{Applied, DeadLetter, Parts, Store, StoreError};
 
 /// The name under which dead letters of the events stream are kept.
 const STREAM: &str = "events";
@@ -52,26 +52,20 @@ pub(crate) async fn apply(store: &Store, contents: &Contents<'_>, route: &Route)
     let mut outcome = Outcome { dead: contents.unreadable.len(), ..Outcome::default() };
     let all = contents.deliveries.as_slice();
     let mut dead = contents.unreadable.as_slice();
-    // Parts that are still to be applied; a part that fails for what it holds is cut in two, down to one delivery.
-    let mut parts = Vec::from([(0, all.len())]);
-    while let Some((start, end)) = parts.pop() {
-        match store.batch_apply(&all[start..end], dead, route).await {
+    let mut parts = Parts::of(all.len());
+    while let Some(part) = parts.next() {
+        match store.batch_apply(&all[part.clone()], dead, route).await {
             Ok(applied) => {
                 outcome.applied += applied;
                 dead = &[];
             }
-            Err(error) if error.may_be_the_data() && end - start > 1 => {
-                tracing::warn!(error = &error as &dyn std::error::Error, size = end - start, "cutting a batch in two");
-                let middle = start.midpoint(end);
-                parts.push((middle, end));
-                parts.push((start, middle));
+            Err(error) => {
+                if let Some((index, error)) = parts.failed(part, error)? {
+                    let letter = dead_letter(contents.entries[index], with_causes(&error));
+                    store.batch_apply(&[], &[letter], route).await?;
+                    outcome.dead += 1;
+                }
             }
-            Err(error) if error.may_be_the_data() && end - start == 1 => {
-                let letter = dead_letter(contents.entries[start], with_causes(&error));
-                store.batch_apply(&[], &[letter], route).await?;
-                outcome.dead += 1;
-            }
-            Err(error) => return Err(error),
         }
     }
     Ok(outcome)

@@ -24,7 +24,14 @@ const RECLAIM_IDLE: Variable<Duration> = Variable::new(
     || Duration::from_secs(30),
     "silence after which another worker's deliveries are taken over; must exceed TOCSIN_WORKER_HANDLER_TIMEOUT",
 );
+const EVENT_ID_RETENTION: Variable<Duration> = Variable::new(
+    "TOCSIN_WORKER_EVENT_ID_RETENTION",
+    || Duration::from_hours(48),
+    "how long a delivery is recognised when it is told again (at least 24h)",
+);
 
+/// How long senders may count on it that a delivery is recognised.
+const MIN_EVENT_ID_RETENTION: Duration = Duration::from_hours(24);
 /// Longest that Redis may take to answer.
 const BUS_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -38,6 +45,7 @@ pub const VARIABLES: &[&dyn Documented] = &[
     &BATCH_SIZE,
     &HANDLER_TIMEOUT,
     &RECLAIM_IDLE,
+    &EVENT_ID_RETENTION,
 ];
 
 /// How the worker consumes.
@@ -60,6 +68,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// How it consumes.
     pub tuning: Tuning,
+    /// How long it remembers which events were applied.
+    pub event_id_retention: Duration,
     /// Where the file is.
     pub config_path: Option<PathBuf>,
     /// What the file says.
@@ -85,10 +95,16 @@ impl Config {
             &RECLAIM_IDLE,
             "make it longer than TOCSIN_WORKER_HANDLER_TIMEOUT: a batch would be taken from a worker that still applies it",
         );
+        let event_id_retention = env.get(&EVENT_ID_RETENTION);
+        env.check(
+            event_id_retention >= MIN_EVENT_ID_RETENTION,
+            &EVENT_ID_RETENTION,
+            "make it at least 24h: senders may count on it that a delivery told again within that time changes nothing",
+        );
         let config_path = env.get(&common::CONFIG);
         let document = env.keep(Document::load(config_path.as_deref()));
         env.finish()?;
-        Ok(Self { service, bus, store, tuning, config_path, document })
+        Ok(Self { service, bus, store, tuning, event_id_retention, config_path, document })
     }
 }
 
@@ -106,6 +122,13 @@ mod tests {
         let values = [("TOCSIN_WORKER_HANDLER_TIMEOUT", "30s"), ("TOCSIN_WORKER_RECLAIM_IDLE", "30s")];
         let error = Config::read(&mut Environment::from_values(values), "test").unwrap_err();
         assert_eq!(error.problems[0].key, "TOCSIN_WORKER_RECLAIM_IDLE");
+    }
+
+    #[test]
+    fn a_memory_shorter_than_what_senders_are_promised_fails_the_boot() {
+        let values = [("TOCSIN_WORKER_EVENT_ID_RETENTION", "23h")];
+        let error = Config::read(&mut Environment::from_values(values), "test").unwrap_err();
+        assert_eq!(error.problems[0].key, "TOCSIN_WORKER_EVENT_ID_RETENTION");
     }
 
     #[test]

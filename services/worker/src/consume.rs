@@ -17,15 +17,13 @@ use tocsin_shared::routing::Route;
 use tocsin_store::Store;
 
 use crate::apply::{self, Contents};
+use crate::backoff::Backoff;
 use crate::config::Tuning;
-use crate::metrics;
+use crate::metrics::{self, Path};
 
 /// How long one read waits. A read is never cancelled, because what it had been given would then wait for a takeover;
 /// so this is also how long an idle worker takes to notice its shutdown.
 const READ_BLOCK: Duration = Duration::from_millis(250);
-/// Wait after a failure of Redis or Postgres; it doubles up to the maximum while failures follow each other.
-const RETRY_MIN: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(2);
 
 pub(crate) struct Worker {
     pub(crate) consumer: Consumer,
@@ -40,7 +38,7 @@ impl Worker {
     /// Consumes until the shutdown begins.
     pub(crate) async fn consume(self) {
         let mut next_takeover = Instant::now();
-        let mut retry = RETRY_MIN;
+        let mut backoff = Backoff::new();
         while !self.shutdown.is_draining() {
             let batch = if Instant::now() >= next_takeover {
                 let taken = self.consumer.take_over(self.tuning.batch_size, self.tuning.reclaim_idle).await;
@@ -54,14 +52,15 @@ impl Worker {
             };
             match batch {
                 Ok(batch) => {
-                    retry = RETRY_MIN;
+                    backoff.reset();
                     if !batch.entries().is_empty() {
                         self.handle(batch).await;
                     }
                 }
                 Err(error) => {
+                    let retry = backoff.next;
                     tracing::warn!(error = &error as &dyn std::error::Error, ?retry, "cannot read the events stream");
-                    self.pause(&mut retry).await;
+                    backoff.pause(&self.shutdown).await;
                 }
             }
         }
@@ -72,20 +71,21 @@ impl Worker {
     async fn handle(&self, batch: Batch) {
         let started = Instant::now();
         let contents = Contents::of(batch.entries());
-        let mut retry = RETRY_MIN;
+        let mut backoff = Backoff::new();
         let outcome = loop {
             match apply::apply(&self.store, &contents, &self.route.current()).await {
                 Ok(outcome) => break outcome,
                 Err(error) => {
+                    let retry = backoff.next;
                     tracing::error!(error = &error as &dyn std::error::Error, ?retry, "cannot apply a batch");
                     if self.shutdown.is_draining() {
                         return;
                     }
-                    self.pause(&mut retry).await;
+                    backoff.pause(&self.shutdown).await;
                 }
             }
         };
-        metrics::applied(&outcome, batch.entries().len(), started.elapsed());
+        metrics::applied(Path::Stream, &outcome, batch.entries().len(), started.elapsed());
         if outcome.applied.notices > 0
             && let Err(error) = self.publisher.wake_notifier().await
         {
@@ -94,15 +94,6 @@ impl Worker {
         if let Err(error) = batch.ack().await {
             log_lost_ack(&error);
         }
-    }
-
-    /// Waits before the next attempt, unless the shutdown begins.
-    async fn pause(&self, retry: &mut Duration) {
-        tokio::select! {
-            () = tokio::time::sleep(*retry) => {}
-            () = self.shutdown.draining() => {}
-        }
-        *retry = (*retry * 2).min(RETRY_MAX);
     }
 }
 

@@ -1,10 +1,14 @@
 //! The worker is the only writer of alerts and incidents. It reads deliveries from the events stream, applies each batch
-//! in one transaction that also writes the notification ledger, wakes a notifier, and only then acknowledges.
+//! in one transaction that also writes the notification ledger, wakes a notifier, and only then acknowledges. Beside that
+//! it drains the inbox in Postgres, where deliveries wait that were accepted while Redis was away.
 
 mod apply;
+mod backoff;
 mod config;
 mod consume;
+mod inbox;
 mod metrics;
+mod purge;
 
 pub use config::{Config, VARIABLES};
 use tocsin_bus::{BusError, Consumer, Publisher, Stream};
@@ -15,6 +19,7 @@ use tocsin_service::shutdown::Shutdown;
 use tocsin_store::Store;
 
 use crate::consume::Worker;
+use crate::inbox::{Drain, Waker};
 
 /// The consumer group of all workers.
 const GROUP: &str = "worker";
@@ -56,14 +61,25 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         .build();
     metrics::describe();
 
-    let worker = Worker { consumer, publisher, store, route, tuning: config.tuning, shutdown: shutdown.clone() };
+    let tuning = config.tuning;
+    let drain = Drain {
+        store: store.clone(),
+        route: route.clone(),
+        batch_size: tuning.batch_size,
+        waker: Waker::new(publisher.clone()),
+        shutdown: shutdown.clone(),
+    };
+    let worker = Worker { consumer, publisher, store: store.clone(), route, tuning, shutdown: shutdown.clone() };
+    tokio::spawn(purge::event_ids(store, config.event_id_retention, shutdown.clone()));
+    let (consuming, draining) = (tokio::spawn(worker.consume()), tokio::spawn(drain.run()));
     let ended = shutdown.clone();
-    let consuming = tokio::spawn(async move {
-        worker.consume().await;
+    let working = tokio::spawn(async move {
+        let done = tokio::try_join!(consuming, draining);
         // Nothing is in flight any more: there is no reason to wait for the proxy.
         ended.begin();
+        done
     });
     http::serve(&config.service, metrics::HTTP, readiness, shutdown, |_app| {}).await?;
-    consuming.await?;
+    working.await??;
     Ok(())
 }

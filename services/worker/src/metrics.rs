@@ -17,26 +17,49 @@ const INCIDENTS: &str = "tocsin_worker_incidents_opened_total";
 const NOTICES: &str = "tocsin_worker_notices_total";
 const BATCH: &str = "tocsin_worker_batch_duration_seconds";
 const BATCH_SIZE: &str = "tocsin_worker_batch_deliveries";
+const PURGED: &str = "tocsin_worker_event_ids_purged_total";
+
+/// The way by which a delivery came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Path {
+    Stream,
+    Inbox,
+}
+
+impl Path {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Inbox => "inbox",
+        }
+    }
+}
 
 pub(crate) fn describe() {
     describe_counter!(
         DELIVERIES,
-        "Deliveries by outcome: applied, repeated (applied before) or dead (cannot be applied)"
+        "Deliveries by path (stream or inbox) and outcome: applied, repeated (applied before) or dead (cannot be applied)"
     );
     describe_counter!(INCIDENTS, "Incidents opened");
     describe_counter!(NOTICES, "Rows written to the notification ledger");
-    describe_histogram!(BATCH, Unit::Seconds, "Time from reading a batch to its commit");
-    describe_histogram!(BATCH_SIZE, Unit::Count, "Deliveries in a batch");
+    describe_histogram!(BATCH, Unit::Seconds, "Time from reading a batch to its commit, by path");
+    describe_histogram!(BATCH_SIZE, Unit::Count, "Deliveries in a batch, by path");
+    describe_counter!(PURGED, "Ids of events applied long ago that were forgotten");
 }
 
-pub(crate) fn applied(outcome: &Outcome, size: usize, took: Duration) {
+pub(crate) fn applied(path: Path, outcome: &Outcome, size: usize, took: Duration) {
     let Outcome { applied, dead } = outcome;
+    let path = path.as_str();
     for (outcome, count) in [("applied", applied.fresh), ("repeated", applied.repeated), ("dead", *dead)] {
-        counter!(DELIVERIES, "outcome" => outcome).increment(count as u64);
+        counter!(DELIVERIES, "path" => path, "outcome" => outcome).increment(count as u64);
     }
     counter!(INCIDENTS).increment(applied.opened as u64);
     counter!(NOTICES).increment(applied.notices as u64);
-    histogram!(BATCH).record(took);
+    histogram!(BATCH, "path" => path).record(took);
     #[expect(clippy::cast_precision_loss, reason = "a batch has at most 1000 deliveries")]
-    histogram!(BATCH_SIZE).record(size as f64);
+    histogram!(BATCH_SIZE, "path" => path).record(size as f64);
+}
+
+pub(crate) fn purged(count: usize) {
+    counter!(PURGED).increment(count as u64);
 }

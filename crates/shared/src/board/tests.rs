@@ -169,6 +169,65 @@ fn without_a_receiver_incidents_open_and_nobody_is_told() {
     assert!(changes.opened.len() == 1 && changes.notices.is_empty());
 }
 
+/// A delivery that says that somebody has taken on alert `pod`, and nothing else.
+fn acknowledgement(pod: &str, second: i64) -> Envelope {
+    let mut delivery = delivery(pod, AlertStatus::Firing, second);
+    delivery.acknowledged = delivery.alerts.drain(..).map(|event| event.fingerprint).collect();
+    delivery.id = EventId::of_delivery("default", &format!("{pod}-acknowledged-{second}"));
+    delivery
+}
+
+#[test]
+fn an_acknowledgement_takes_the_incident_of_a_firing_alert_once() {
+    let changes = applied(&[
+        delivery("a", AlertStatus::Firing, 1),
+        acknowledgement("a", 2),
+        acknowledgement("a", 3),
+        delivery("b", AlertStatus::Firing, 4),
+    ]);
+    let [incident] = &changes.opened[..] else { panic!("{changes:?}") };
+    assert_eq!(incident.status, IncidentStatus::Acknowledged, "what fires later changes nothing of it");
+    assert_eq!((incident.acknowledged_at, incident.acknowledged_by.as_deref()), (Some(at(2)), Some("default")));
+    let told: Vec<_> = changes.notices.iter().map(|notice| (notice.kind, notice.revision)).collect();
+    assert_eq!(told, [(NoticeKind::Triggered, 1), (NoticeKind::Acknowledged, 2)]);
+    let kinds: Vec<_> = changes.timeline.iter().map(|entry| entry.kind).collect();
+    use TimelineKind::{AlertFiring, IncidentAcknowledged, IncidentTriggered};
+    assert_eq!(kinds, [IncidentTriggered, IncidentAcknowledged, AlertFiring]);
+}
+
+#[test]
+fn an_acknowledged_incident_is_over_when_nothing_fires_and_the_next_begins_untaken() {
+    let changes = applied(&[
+        delivery("a", AlertStatus::Firing, 1),
+        acknowledgement("a", 2),
+        delivery("a", AlertStatus::Resolved, 3),
+        delivery("a", AlertStatus::Firing, 4),
+    ]);
+    let mut fates: Vec<_> = changes.opened.iter().map(|i| (i.triggered_at, i.status, i.acknowledged_at)).collect();
+    fates.sort_unstable();
+    assert_eq!(fates, [(at(1), IncidentStatus::Resolved, Some(at(2))), (at(4), IncidentStatus::Triggered, None)]);
+}
+
+#[test]
+fn an_acknowledgement_of_what_does_not_fire_or_fired_only_later_does_nothing() {
+    for events in [
+        &[acknowledgement("a", 2)][..],
+        &[delivery("a", AlertStatus::Resolved, 1), acknowledgement("a", 2)],
+        &[delivery("a", AlertStatus::Firing, 1), acknowledgement("b", 2)],
+        &[delivery("a", AlertStatus::Firing, 3), acknowledgement("a", 2)],
+        &[
+            delivery("a", AlertStatus::Firing, 1),
+            Envelope { integration: "other".to_owned(), ..acknowledgement("a", 2) },
+        ],
+    ] {
+        let without = applied(&events[..events.len() - 1]);
+        let with = applied(events);
+        assert_eq!(fates(&with), fates(&without), "{events:?}");
+        assert!(with.opened.iter().all(|incident| incident.status == IncidentStatus::Triggered), "{events:?}");
+        assert_eq!((with.timeline.len(), with.notices.len()), (without.timeline.len(), without.notices.len()));
+    }
+}
+
 /// What the alerts are in the end, without the ids that are drawn anew in each run.
 fn fates(changes: &Changes) -> BTreeMap<AlertKey, Alert> {
     let nobody = AlertId::from_uuid(uuid::Uuid::nil());
@@ -190,6 +249,15 @@ fn assert_invariants(changes: &Changes) {
         assert_eq!(incident.status.is_open(), incident.firing.total() > 0, "open exactly while something fires");
         assert!(!incident.status.is_open() || open_groups.insert(&incident.group_key), "one open incident per group");
     }
+    for incident in &incidents {
+        let taken = incident.acknowledged_at.is_some();
+        assert!(taken || incident.status != IncidentStatus::Acknowledged, "what is acknowledged was taken");
+        assert!(!taken || incident.status != IncidentStatus::Triggered, "what was taken stays so");
+        assert!(incident.acknowledged_at.is_none_or(|at| at >= incident.triggered_at), "and after it began");
+        let told =
+            changes.notices.iter().filter(|n| n.incident_id == incident.id && n.kind == NoticeKind::Acknowledged);
+        assert_eq!(told.count(), usize::from(taken), "who is told of it is told once");
+    }
     for alert in changes.alerts.iter().filter(|a| a.newest.status == AlertStatus::Firing) {
         let incident = incidents.iter().find(|incident| Some(incident.id) == alert.incident_id);
         assert!(incident.is_some_and(|incident| incident.status.is_open()), "a firing alert is in an open incident");
@@ -197,9 +265,12 @@ fn assert_invariants(changes: &Changes) {
 }
 
 prop_compose! {
-    fn any_delivery()(pod in 0..4_u8, firing in any::<bool>(), second in 0..8_i64) -> Envelope {
-        let status = if firing { AlertStatus::Firing } else { AlertStatus::Resolved };
-        delivery(&pod.to_string(), status, second)
+    fn any_delivery()(pod in 0..4_u8, kind in 0..5_u8, second in 0..8_i64) -> Envelope {
+        match kind {
+            0 => acknowledgement(&pod.to_string(), second),
+            1 | 2 => delivery(&pod.to_string(), AlertStatus::Resolved, second),
+            _ => delivery(&pod.to_string(), AlertStatus::Firing, second),
+        }
     }
 }
 

@@ -2,14 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use tocsin_shared::{AlertStatus, IncidentStatus};
+use tocsin_shared::{AlertStatus, EventId, IncidentStatus};
 use tocsin_store::{AlertFilter, Applied, DeadLetter, IncidentFilter, Window};
 use tocsin_testbed::Database;
 
-use crate::stage::{apply, delivery, firing, fresh, labels, resolved, route};
+use crate::stage::{apply, at, delivery, firing, fresh, labels, resolved, route};
 
-const TABLES: [&str; 8] =
-    ["alerts", "dead_letters", "deliveries", "event_ids", "incident_alerts", "incidents", "notifications", "timeline"];
+const TABLES: [&str; 9] = [
+    "alerts",
+    "dead_letters",
+    "deliveries",
+    "event_ids",
+    "inbox",
+    "incident_alerts",
+    "incidents",
+    "notifications",
+    "timeline",
+];
 
 /// Everything that the database holds, as text.
 async fn contents(database: &Database) -> BTreeMap<&'static str, Vec<String>> {
@@ -123,6 +132,34 @@ async fn what_was_applied_is_read_back_whole() {
     let record = store.incident_get(alert.incident_id.unwrap()).await.unwrap().unwrap();
     assert_eq!(record.incident.summary, told.alerts[0].description);
     assert_eq!(record.incident.labels, told.alerts[0].labels);
+}
+
+#[tokio::test]
+async fn an_acknowledgement_reaches_the_incident_whether_or_not_its_alert_is_in_the_batch() {
+    let (store, _) = fresh().await;
+    let acknowledged = |group: &str, second| {
+        let mut told = firing(group, second);
+        told.id = EventId::of_delivery("default", &format!("{group}/acknowledged/{second}"));
+        told.acknowledged = told.alerts.drain(..).map(|event| event.fingerprint).collect();
+        told
+    };
+    apply(&store, &[firing("Down", 1)]).await;
+    let applied = apply(&store, &[acknowledged("Down", 2), firing("Slow", 2), acknowledged("Slow", 3)]).await;
+    assert_eq!(applied, Applied { fresh: 3, repeated: 0, opened: 1, notices: 3 });
+    for (number, at) in [(1, at(2)), (2, at(3))] {
+        let incident = store.incident_get_by_number(number).await.unwrap().unwrap().incident;
+        assert_eq!(incident.status, IncidentStatus::Acknowledged);
+        assert_eq!((incident.acknowledged_at, incident.acknowledged_by.as_deref()), (Some(at), Some("default")));
+    }
+    let applied = apply(&store, &[acknowledged("Unknown", 4), acknowledged("Down", 5)]).await;
+    assert_eq!(applied, Applied { fresh: 2, repeated: 0, opened: 0, notices: 0 });
+    apply(&store, &[resolved("Down", 6)]).await;
+    let incident = store.incident_get_by_number(1).await.unwrap().unwrap().incident;
+    assert_eq!(
+        (incident.status, incident.acknowledged_at),
+        (IncidentStatus::Resolved, Some(at(2))),
+        "it is remembered"
+    );
 }
 
 #[tokio::test]

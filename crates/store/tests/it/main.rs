@@ -9,6 +9,8 @@
 
 mod apply;
 mod contention;
+mod event_ids;
+mod inbox;
 mod ledger;
 mod lists;
 mod outage;

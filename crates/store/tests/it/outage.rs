@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tocsin_store::{IncidentFilter, Store, StoreError, Window, migrate};
-use tocsin_testbed::{Stores, poll};
+use tocsin_store::{IncidentFilter, Store, StoreConfig, StoreError, Window, migrate};
+use tocsin_testbed::{Database, Stores, poll};
 
 use crate::stage::{firing, route, store_with_timeout};
 
@@ -77,4 +77,67 @@ async fn a_postgres_that_hangs_is_given_up_in_time_and_no_reply_meets_the_wrong_
     let applied = applied.await.unwrap();
     assert_eq!(applied.fresh + applied.repeated, 1);
     assert_works_again(&store, 2).await;
+}
+
+/// A store for who has no time to lose.
+fn failing_fast_on(url: &str) -> Store {
+    let timeout = Duration::from_secs(20);
+    Store::failing_fast(&StoreConfig { url: url.into(), connections: 4, timeout, application: "tocsin-test" })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_to_know_at_once_is_told_at_once_that_postgres_refuses() {
+    let (_, stores, _folder) = breakable().await;
+    let store = failing_fast_on(&stores.postgres().url());
+    store.inbox_insert(&[firing("Down", 1)]).await.unwrap();
+    stores.postgres().process().stop().await.unwrap();
+    let begun = Instant::now();
+    store.inbox_insert(&[firing("Down", 2)]).await.unwrap_err();
+    assert!(begun.elapsed() < MARGIN, "{:?}", begun.elapsed());
+    stores.postgres().process().start().await.unwrap();
+    stores.postgres().wait_ready().await.unwrap();
+    store.inbox_insert(&[firing("Down", 2)]).await.unwrap();
+    assert_eq!(store.inbox_backlog().await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_wait_for_a_standby_is_cancelled_is_not_reported_as_done() {
+    let (store, stores, _folder) = breakable().await;
+    let database = Database::at(stores.postgres().url());
+    let set_standbys = async |statement: &str| {
+        database.sql(statement).await.unwrap();
+        database.sql("SELECT pg_reload_conf()").await.unwrap();
+    };
+    set_standbys("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
+    poll::until("commits to wait for a standby", DEADLINE, async || {
+        let inserted = store.inbox_insert(&[firing("Warm-up", 1)]).await;
+        poll::expect(inserted, |inserted| matches!(inserted, Err(StoreError::Timeout))).map(drop)
+    })
+    .await
+    .unwrap();
+
+    let patient = failing_fast_on(&stores.postgres().url());
+    let work = tokio::spawn(async move {
+        let inserted = patient.inbox_insert(&[firing("Down", 1)]).await;
+        (inserted, patient.batch_apply(&[firing("Lost", 9)], &[], &route()).await)
+    });
+    let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    poll::until("the waits to be cancelled", DEADLINE, async || {
+        database.sql(cancel).await.unwrap();
+        poll::expect(work.is_finished(), |finished| *finished)
+    })
+    .await
+    .unwrap();
+    let (inserted, applied) = work.await.unwrap();
+    inserted.expect_err("nobody has it");
+    applied.expect_err("nobody has it");
+    // Both are in this server's tables now. Who finds them there must wait for the standby as well.
+    assert!(matches!(store.inbox_insert(&[firing("Down", 1)]).await, Err(StoreError::Timeout)));
+    assert!(matches!(store.batch_apply(&[firing("Lost", 9)], &[], &route()).await, Err(StoreError::Timeout)));
+
+    set_standbys("ALTER SYSTEM RESET synchronous_standby_names").await;
+    let repeated = poll::until("commits to go through", DEADLINE, async || {
+        store.batch_apply(&[firing("Lost", 9)], &[], &route()).await
+    });
+    assert_eq!(repeated.await.unwrap().repeated, 1);
 }

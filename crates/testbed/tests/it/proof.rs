@@ -3,6 +3,7 @@
 mod bad_input;
 mod dead_letters;
 mod exactly_once;
+mod inbox;
 mod outage;
 mod real_input;
 mod rolling_restart;

@@ -71,6 +71,7 @@ fn render(kind: NoticeKind, record: &IncidentRecord) -> Message {
     let incident = &record.incident;
     let (sign, what, since) = match kind {
         NoticeKind::Triggered => (severity_sign(incident.severity), "Triggered", incident.triggered_at),
+        NoticeKind::Acknowledged => ("👀", "Acknowledged", incident.acknowledged_at.unwrap_or(incident.updated_at)),
         NoticeKind::Resolved => ("🟢", "Resolved", incident.resolved_at.unwrap_or(incident.updated_at)),
     };
     let headline = format!("{sign} #{} {}", record.number, incident.title);
@@ -97,7 +98,11 @@ fn render(kind: NoticeKind, record: &IncidentRecord) -> Message {
     let date = format!("<!date^{}^{{date_short_pretty}} {{time_secs}}|{at}>", since.timestamp());
     let more = incident.labels.len().saturating_sub(MAX_FIELDS);
     let more = if more > 0 { format!(" · {more} more labels") } else { String::new() };
-    let context = json!({"type": "mrkdwn", "text": format!("{what} {date}{more}")});
+    let by = match (&incident.acknowledged_by, kind) {
+        (Some(by), NoticeKind::Acknowledged) => format!(" by {}", escaped(by, MAX_FIELD_CHARS)),
+        _ => String::new(),
+    };
+    let context = json!({"type": "mrkdwn", "text": format!("{what}{by} {date}{more}")});
     blocks.push(json!({"type": "context", "elements": [context]}));
     Message { text: format!("{what}: {}", escaped(&headline, MAX_HEADER_CHARS)), blocks }
 }
@@ -155,8 +160,6 @@ mod tests {
         IncidentRecord {
             number: 12,
             created_at: at,
-            acknowledged_at: None,
-            acknowledged_by: None,
             incident: Incident {
                 id: IncidentId::generate(),
                 title: "Checkout fails for > 5% of requests".to_owned(),
@@ -168,6 +171,8 @@ mod tests {
                 alert_count: 3,
                 firing: FiringCounts { critical: 2, warning: 0, info: 0 },
                 triggered_at: at,
+                acknowledged_at: None,
+                acknowledged_by: None,
                 resolved_at: None,
                 updated_at: at,
                 version: 4,
@@ -178,6 +183,15 @@ mod tests {
     #[test]
     fn a_triggered_incident_is_told_with_its_facts() {
         insta::assert_json_snapshot!(render(NoticeKind::Triggered, &record()));
+    }
+
+    #[test]
+    fn an_acknowledged_incident_is_told_with_who_took_it() {
+        let mut record = record();
+        record.incident.status = IncidentStatus::Acknowledged;
+        record.incident.acknowledged_at = Some("2026-11-23T12:10:00Z".parse().unwrap());
+        record.incident.acknowledged_by = Some("pagerduty <eu>".to_owned());
+        insta::assert_json_snapshot!(render(NoticeKind::Acknowledged, &record));
     }
 
     #[test]

@@ -1,0 +1,2 @@
+DROP INDEX event_ids_by_age;
+DROP TABLE inbox;
