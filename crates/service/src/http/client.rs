@@ -2,7 +2,6 @@
 
 /// A builder for the client of a service: our TLS library, our name, and no redirects, because where a request goes is
 /// decided by whoever configured it. Set a timeout.
-#[must_use]
 pub fn client_builder() -> reqwest::ClientBuilder {
     // An error means that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
