@@ -10,6 +10,8 @@ use tocsin_service::config::{
 };
 use tocsin_store::StoreConfig;
 
+use crate::trust::{Integrations, TRUSTED_PROXIES, TrustedProxies};
+
 const LISTEN: Variable<SocketAddr> =
     Variable::new("TOCSIN_LISTEN", || SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)), "address and port of HTTP");
 const COMMIT_TIMEOUT: Variable<Duration> = Variable::new(
@@ -29,6 +31,7 @@ pub const VARIABLES: &[&dyn Documented] = &[
     &common::DATABASE_URL,
     &common::DATABASE_CONNECTIONS,
     &COMMIT_TIMEOUT,
+    &TRUSTED_PROXIES,
 ];
 
 /// The configuration of ingest.
@@ -42,10 +45,12 @@ pub struct Config {
     pub store: StoreConfig,
     /// Where the file is.
     pub config_path: Option<PathBuf>,
+    pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) integrations: Integrations,
 }
 
 impl Config {
-    /// Reads and checks everything. Ingest has no section in `tocsin.yaml` yet, but refuses to start on a faulty one.
+    /// Reads and checks everything, the integrations' secrets included.
     pub fn read(env: &mut Environment, version: &'static str) -> Result<Self, ConfigError> {
         let service = ServiceConfig::read(env, version, &LISTEN);
         let bus = BusConfig {
@@ -58,8 +63,28 @@ impl Config {
         let DatabaseAddress { url, connections } = DatabaseAddress::read(env);
         let store = StoreConfig { url, connections, timeout: STORE_TIMEOUT, application: "tocsin-ingest" };
         let config_path = env.get(&common::CONFIG);
-        env.keep(Document::load(config_path.as_deref()));
+        let trusted_proxies = env.get(&TRUSTED_PROXIES);
+        let integrations =
+            Document::load(config_path.as_deref()).and_then(|document| Integrations::from_document(&document, env));
+        let integrations = env.keep(integrations);
         env.finish()?;
-        Ok(Self { service, bus, store, config_path })
+        Ok(Self { service, bus, store, config_path, trusted_proxies, integrations })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        Config::read(&mut Environment::default(), "test").unwrap();
+    }
+
+    #[test]
+    fn a_faulty_list_of_proxies_fails_the_boot() {
+        let mut env = Environment::from_values([("TOCSIN_TRUSTED_PROXIES", "10.0.0.0/8,the-other-one")]);
+        let error = Config::read(&mut env, "test").unwrap_err();
+        assert_eq!(error.problems[0].key, "TOCSIN_TRUSTED_PROXIES");
     }
 }

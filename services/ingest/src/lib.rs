@@ -9,6 +9,7 @@ mod config;
 mod metrics;
 mod routes;
 pub mod sources;
+pub mod trust;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use tocsin_service::shutdown::Shutdown;
 use tocsin_store::Store;
 
 use crate::accept::Acceptor;
+use crate::trust::{Integrations, Sns};
 
 /// Why ingest ended.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,9 @@ pub enum RunError {
     /// HTTP cannot be served.
     #[error("cannot serve HTTP")]
     Serve(#[from] ServeError),
+    /// The HTTP client cannot be made.
+    #[error("cannot make an HTTP client")]
+    Client(#[from] reqwest::Error),
     /// SIGHUP cannot be listened for.
     #[error("cannot listen for SIGHUP")]
     Reload(#[from] std::io::Error),
@@ -44,8 +49,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Serves until `shutdown` ends it.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let publisher = Publisher::start(&config.bus)?;
-    // Nothing of the file concerns ingest yet; a faulty one is told of all the same, and SIGHUP must not end us.
-    Reloading::follow(config.config_path.clone(), (), |_document, _env| Ok(()))?;
+    let integrations = Reloading::follow(config.config_path.clone(), config.integrations, Integrations::from_document)?;
+    let integrations = web::Data::new(integrations);
+    let trusted_proxies = web::Data::new(config.trusted_proxies);
+    let sns = web::Data::new(Sns::new()?);
     let pinged = publisher.clone();
     let store = Store::new(&config.store);
     let readiness = Readiness::builder(&shutdown)
@@ -62,6 +69,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let acceptor = web::Data::new(Acceptor::new(publisher.clone()));
     http::serve(&config.service, metrics::HTTP, readiness, shutdown, move |app| {
         app.app_data(acceptor.clone());
+        app.app_data(integrations.clone()).app_data(trusted_proxies.clone()).app_data(sns.clone());
         routes::add(app);
     })
     .await?;

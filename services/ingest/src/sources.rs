@@ -3,6 +3,7 @@
 mod alertmanager_api;
 mod generic;
 mod prometheus;
+pub(crate) mod sns;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::HeaderMap;
