@@ -1,4 +1,4 @@
-//! Amazon CloudWatch alarms, by way of an SNS topic, either from the alarm's actions or from an `EventBridge` rule
+//! Amazon `CloudWatch` alarms, by way of an SNS topic, either from the alarm's actions or from an `EventBridge` rule
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html>).
 //!
 //! An alarm is known by its ARN. Anything else that is published on the topic becomes a firing alert of severity `warning`,

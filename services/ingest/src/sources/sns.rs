@@ -29,6 +29,7 @@ pub(crate) enum Kind {
 /// A message. Texts are as they were signed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
+#[expect(clippy::struct_field_names, reason = "the names are those of SNS")]
 pub(crate) struct Message {
     /// What it is for.
     #[serde(rename = "Type")]

@@ -241,6 +241,18 @@ mod tests {
     }
 
     #[test]
+    fn an_integration_has_its_topics_and_its_limit() {
+        let yaml = format!(
+            "integrations: [{{name: a, keys: [{{sha256: {}}}], sns: {{topics: ['arn:aws:sns:eu-west-1:1:t']}}, limit: {{per_minute: 9}}}}]",
+            sha256("k")
+        );
+        let integrations = integrations(&yaml, &[]).unwrap();
+        let integration = integrations.by_key("k").unwrap();
+        assert_eq!(integration.topics(), ["arn:aws:sns:eu-west-1:1:t"]);
+        assert_eq!((integration.limit.per_minute.get(), integration.limit.over_limit), (9, OverLimit::Reject));
+    }
+
+    #[test]
     fn a_refusal_does_not_say_what_would_have_been_right() {
         let yaml = format!(
             "integrations: [{{name: a, keys: [{{sha256: {}}}], signatures: [{{sentry: {{secret: hunter2}}}}]}}]",

@@ -109,8 +109,9 @@ fn refused(field: &str, fault: &str) -> Problem {
 /// The address of a certificate, if it can be one. A query would make another address of the same certificate.
 fn certificate_url(text: &str) -> Option<Url> {
     let url: Url = text.parse().ok()?;
-    let names_a_file = url.path().ends_with(".pem") && url.query().is_none() && url.fragment().is_none();
-    (names_a_file && is_of_sns(&url)).then_some(url)
+    let is_pem = url.path().rsplit_once('.').is_some_and(|(_, extension)| extension == "pem");
+    let is_file = is_pem && url.query().is_none() && url.fragment().is_none();
+    (is_file && is_of_sns(&url)).then_some(url)
 }
 
 /// Whether an address is SNS's own, in any region: https, and a host `sns.<region>.amazonaws.com` or `….com.cn`.

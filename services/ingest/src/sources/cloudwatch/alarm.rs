@@ -2,8 +2,8 @@
 //!
 //! - `ALARM` fires and `OK` resolves. `INSUFFICIENT_DATA` fires: whether the condition holds is unknown, and AWS tells of
 //!   this state only where somebody has asked for it.
-//! - Severity is `critical` where the alarm is or was in `ALARM`, and `warning` for missing data alone. CloudWatch knows
-//!   no severities, and names are not searched for words.
+//! - Severity is `critical` where the alarm is or was in `ALARM`, and `warning` for missing data alone. AWS knows no
+//!   severities, and names are not searched for words.
 //! - An event is as old as the change. A change between `ALARM` and `INSUFFICIENT_DATA` begins nothing new.
 
 use chrono::{DateTime, Utc};
@@ -280,7 +280,7 @@ impl Change {
         labels
     }
 
-    /// The alarm in the console of its partition, as in the mails of CloudWatch.
+    /// The alarm in the console of its partition, as in the mails that AWS sends.
     fn link(&self) -> Option<String> {
         let mut parts = self.arn.as_deref()?.split(':');
         let (partition, region) = (parts.nth(1)?, parts.nth(1)?);
@@ -297,7 +297,7 @@ impl Change {
     }
 }
 
-/// A time as CloudWatch writes it, `2026-11-23T12:00:00.000+0000`, or as everybody else does.
+/// A time as AWS writes it, `2026-11-23T12:00:00.000+0000`, or as everybody else does.
 fn time(text: &str) -> Option<DateTime<Utc>> {
     let time = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z").or_else(|_| DateTime::parse_from_rfc3339(text));
     time.ok().map(|time| time.to_utc())

@@ -11,7 +11,7 @@ const MAX_AT_ONCE: usize = 4;
 /// Requests in one window. A forged message costs its sender nothing, and must not cost us more than this.
 pub(super) const MAX_PER_WINDOW: u32 = 60;
 /// The window.
-pub(super) const WINDOW: Duration = Duration::from_secs(60);
+pub(super) const WINDOW: Duration = Duration::from_mins(1);
 
 /// Bounds the requests to addresses that messages name.
 #[derive(Debug)]
