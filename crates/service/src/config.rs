@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use document::Document;
 pub use environment::{Documented, Environment, Variable, help_table};
 pub use reload::Reloading;
-pub use secrecy::{ExposeSecret, SecretString};
+pub use secrecy::{ExposeSecret, SecretSlice, SecretString};
 pub use secret::SecretSource;
 pub use setting::{LogFormat, Setting};
 use url::Url;
@@ -31,6 +31,14 @@ pub struct Problem {
     pub fault: String,
     /// What to do.
     pub remedy: String,
+}
+
+impl Problem {
+    /// A fault in `key`. None of the three may hold a secret.
+    #[must_use]
+    pub fn new(key: impl Into<String>, fault: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { key: key.into(), fault: fault.into(), remedy: remedy.into() }
+    }
 }
 
 /// A configuration that cannot be used. Displays as a list of every fault.

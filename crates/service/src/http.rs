@@ -1,5 +1,7 @@
-//! The HTTP server that every service runs: its own routes, beside `/health`, `/ready` and `/metrics`.
+//! The HTTP server that every service runs: its own routes, beside `/health`, `/ready` and `/metrics`. And the client of
+//! those that send.
 
+mod client;
 mod problem;
 mod request;
 
@@ -9,6 +11,7 @@ use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, middleware, web};
 
+pub use client::client_builder;
 pub use problem::Problem;
 pub use request::RequestId;
 

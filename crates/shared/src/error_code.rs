@@ -49,6 +49,10 @@ pub enum ErrorCode {
     Overloaded,
     /// No store could make the request durable.
     NotDurable,
+    /// The certificate that signs a message could not be fetched in time.
+    CertificateUnavailable,
+    /// The subscription that a message asks to confirm could not be confirmed.
+    SubscriptionUnconfirmed,
     /// The database did not answer in time.
     DatabaseUnavailable,
 }
@@ -86,6 +90,8 @@ impl ErrorCode {
         Self::RateLimitedRetryLater,
         Self::Overloaded,
         Self::NotDurable,
+        Self::CertificateUnavailable,
+        Self::SubscriptionUnconfirmed,
         Self::DatabaseUnavailable,
     ];
 
@@ -114,6 +120,12 @@ impl ErrorCode {
             Self::Overloaded => ("overloaded", 503, "Too much waits to be applied; send it again later"),
             Self::Internal => ("internal", 500, "Something failed on our side"),
             Self::NotDurable => ("not_durable", 503, "No store could make this durable; send it again"),
+            Self::CertificateUnavailable => {
+                ("certificate_unavailable", 503, "The signing certificate could not be fetched; send it again")
+            }
+            Self::SubscriptionUnconfirmed => {
+                ("subscription_unconfirmed", 503, "The subscription could not be confirmed; send it again")
+            }
             Self::DatabaseUnavailable => ("database_unavailable", 503, "The database did not answer; try again"),
         };
         Row { code, status, title }

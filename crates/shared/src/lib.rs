@@ -12,6 +12,7 @@ pub mod id;
 pub mod incident;
 pub mod ledger;
 pub mod routing;
+pub mod source;
 pub mod trace;
 
 pub use alert::{AlertEvent, AlertSeverity, AlertStatus, Fingerprint, Labels};

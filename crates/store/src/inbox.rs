@@ -55,8 +55,8 @@ struct NewRow {
 
 impl NewRow {
     fn of(envelope: &Envelope) -> Result<Self, StoreError> {
-        let fields = envelope.to_fields().map_err(|source| StoreError::Json { column: "inbox.body", source })?;
-        let [(_, v), _id, _received_at, (_, source), (_, integration), (_, traceparent), (_, body)] = fields;
+        let values = envelope.to_values().map_err(|source| StoreError::Json { column: "inbox.body", source })?;
+        let [v, _id, _received_at, source, integration, traceparent, body] = values;
         Ok(Self { v, received_at: envelope.received_at, source, integration, traceparent, body })
     }
 }

@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpRequest, dev, web};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tocsin_service::config::document::Scope;
-use tocsin_service::config::{ConfigError, Document, Environment, ExposeSecret as _, Problem as Fault, Reloading};
+use tocsin_service::config::{ConfigError, Document, Environment, Reloading};
 use tocsin_service::http::Problem;
 use tocsin_shared::ErrorCode;
 
@@ -30,19 +30,7 @@ impl Tokens {
         let mut tokens = Vec::new();
         let mut problems = Vec::new();
         for (index, section) in document.api.tokens.iter().enumerate() {
-            let source = section.sha256(index);
-            let read = source.resolve(env).and_then(|hash| {
-                let mut sha256 = [0; 32];
-                match hex::decode_to_slice(hash.expose_secret(), &mut sha256) {
-                    Ok(()) => Ok(sha256),
-                    Err(_) => Err(Fault {
-                        key: source.key.clone(),
-                        fault: "is not 64 hexadecimal digits".to_owned(),
-                        remedy: "make it with: printf %s \"$TOKEN\" | sha256sum".to_owned(),
-                    }),
-                }
-            });
-            match read {
+            match section.sha256(index).sha256(env) {
                 Ok(sha256) => tokens.push(Token { sha256, scopes: section.scopes.clone() }),
                 Err(problem) => problems.push(problem),
             }

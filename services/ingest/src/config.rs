@@ -10,7 +10,7 @@ use tocsin_service::config::{
 };
 use tocsin_store::StoreConfig;
 
-use crate::trust::{Integrations, TrustedProxies};
+use crate::trust::{Integrations, TRUSTED_PROXIES, TrustedProxies};
 
 const LISTEN: Variable<SocketAddr> =
     Variable::new("TOCSIN_LISTEN", || SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)), "address and port of HTTP");
@@ -34,12 +34,6 @@ const HIGH_WATER: Variable<u64> = Variable::new(
     || 200_000,
     "entries that may wait to be applied; past them webhooks are answered 503 (at least 1)",
 );
-const TRUSTED_PROXIES: Variable<TrustedProxies> = Variable::new(
-    "TOCSIN_TRUSTED_PROXIES",
-    TrustedProxies::default,
-    "proxies whose X-Forwarded-For is believed: addresses and networks, separated by commas",
-);
-
 /// The variables of ingest, for `--help`.
 pub const VARIABLES: &[&dyn Documented] = &[
     &LISTEN,
@@ -68,11 +62,11 @@ pub struct Config {
     /// Where deliveries go while Redis is away.
     pub store: StoreConfig,
     /// Whose word for a client's address is believed.
-    pub proxies: TrustedProxies,
+    pub(crate) proxies: TrustedProxies,
     /// Where the file is.
     pub config_path: Option<PathBuf>,
     /// What it says of senders.
-    pub integrations: Integrations,
+    pub(crate) integrations: Integrations,
 }
 
 impl Config {
@@ -95,8 +89,8 @@ impl Config {
         env.check(high_water > 0, &HIGH_WATER, "use a number from 1");
         let proxies = env.get(&TRUSTED_PROXIES);
         let config_path = env.get(&common::CONFIG);
-        let document = env.keep(Document::load(config_path.as_deref()));
-        let integrations = Integrations::from_document(&document, env);
+        let integrations =
+            Document::load(config_path.as_deref()).and_then(|document| Integrations::from_document(&document, env));
         let integrations = env.keep(integrations);
         env.finish()?;
         Ok(Self { service, bus, replicas, high_water, store, proxies, config_path, integrations })

@@ -40,6 +40,9 @@ pub enum RunError {
     /// HTTP cannot be served.
     #[error("cannot serve HTTP")]
     Serve(#[from] ServeError),
+    /// The HTTP client cannot be made.
+    #[error("cannot make an HTTP client")]
+    Client(#[from] reqwest::Error),
     /// SIGHUP cannot be listened for.
     #[error("cannot listen for SIGHUP")]
     Reload(#[from] std::io::Error),
@@ -71,7 +74,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     });
     let inbox = Inbox::start(store);
     let limiter = Limiter::new(limits.clone(), Arc::clone(&gate));
-    let (proxies, sns) = (Arc::new(proxies), Arc::new(Sns::new()));
+    let (proxies, sns) = (Arc::new(proxies), Arc::new(Sns::new()?));
 
     http::serve(&service, metrics::HTTP, readiness, shutdown, move |app| {
         // A connection per thread: what a thread accepts goes to Redis without a detour over another.

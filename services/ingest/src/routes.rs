@@ -9,6 +9,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use tocsin_service::config::Reloading;
+use tocsin_service::config::document::OverLimit;
 use tocsin_service::http::Problem;
 use tocsin_service::telemetry::trace;
 use tocsin_shared::{ErrorCode, TraceContext};
@@ -19,7 +20,7 @@ use crate::body::Body;
 use crate::limits::{Key, Limiter, Standing, Verdict};
 use crate::metrics;
 use crate::sources::{self, Accepted, KeyPlace, Parsed, Request, Signed, Source, SourceError};
-use crate::trust::{self, Integration, Integrations, OverLimit, Sns, TrustedProxies};
+use crate::trust::{self, Integration, Integrations, Sns, TrustedProxies};
 
 /// Headers that name a delivery, in order of preference.
 const DELIVERY_ID_HEADERS: [&str; 2] = ["webhook-id", "idempotency-key"];
@@ -132,7 +133,7 @@ impl Ingest {
             Ok(integration) if key.is_some() => Key::Integration(integration.name.clone()),
             _ => Key::of_address(self.client_address(request)),
         };
-        let limit = known.as_ref().map_or_else(|_| integrations.keyless_limit(), |integration| integration.limit);
+        let limit = known.as_ref().map_or_else(|_| integrations.address_limit(), |integration| integration.limit);
         match self.limiter.check(&limit_key, limit.per_minute).await {
             Verdict::Allowed(now) => *standing = Some(now),
             Verdict::Denied(now, retry_in) => {

@@ -1,8 +1,10 @@
 //! Senders. Each has a file of its own that turns its body into normal form, and a line in [`ALL`].
 
 mod alertmanager_api;
+mod cloudwatch;
 mod generic;
 mod prometheus;
+pub(crate) mod sns;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::HeaderMap;
@@ -113,6 +115,7 @@ pub const ALL: &[Source] = &[
     alertmanager_api::SOURCE,
     Source::webhook("prometheus", "/api/v1/webhooks/prometheus", prometheus::parse),
     Source::webhook("generic", "/api/v1/webhooks/generic", generic::parse),
+    cloudwatch::SOURCE,
 ];
 
 /// A delivery that is durable; the answer to a webhook.
@@ -227,6 +230,13 @@ pub(crate) mod tests {
     fn no_two_sources_share_an_address() {
         let paths: std::collections::HashSet<_> = ALL.iter().map(|source| source.path).collect();
         assert_eq!(paths.len(), ALL.len());
+    }
+
+    #[test]
+    fn every_source_has_a_name_that_the_configuration_knows() {
+        for source in ALL {
+            assert!(tocsin_shared::source::NAMES.contains(&source.name), "{}", source.name);
+        }
     }
 
     #[test]

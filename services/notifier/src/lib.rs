@@ -45,11 +45,7 @@ pub enum RunError {
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let store = Store::new(&config.store);
     let wakes = Consumer::new(&config.bus, Stream::Notifications, GROUP, &config.service.instance)?;
-    let client = reqwest::Client::builder()
-        .timeout(config.request_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("tocsin/", env!("CARGO_PKG_VERSION")))
-        .build()?;
+    let client = http::client_builder().timeout(config.request_timeout).build()?;
     let receivers = Reloading::follow(config.config_path.clone(), config.receivers, Receivers::from_document)?;
     let (pinged_store, pinged_bus) = (store.clone(), wakes.clone());
     let readiness = Readiness::builder(&shutdown)

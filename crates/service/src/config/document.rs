@@ -1,5 +1,7 @@
 //! `tocsin.yaml`: what people decide. Addresses and tuning come from the environment instead.
 
+mod webhooks;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -8,11 +10,19 @@ use serde::Deserialize;
 use tocsin_shared::routing::Route;
 
 use super::{ConfigError, Problem, SecretSource};
+pub use webhooks::{
+    GrafanaSection, IntegrationSection, KEYLESS, Limit, OverLimit, SignatureSecret, SignatureSection, SnsSection,
+    WebhooksSection, twice,
+};
 
 /// The whole file. Unknown keys are faults: a misspelt one would otherwise be silently without effect.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Document {
+    /// Webhooks without a key.
+    pub webhooks: WebhooksSection,
+    /// Who may send with a key.
+    pub integrations: Vec<IntegrationSection>,
     /// Which receiver is told, and what is grouped.
     pub route: RouteSection,
     /// Who can be told.
@@ -161,7 +171,7 @@ impl Document {
     }
 
     fn problems(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
+        let mut problems = webhooks::problems(&self.integrations);
         let mut fault = |key: String, fault: String, remedy: &str| {
             problems.push(Problem { key, fault, remedy: remedy.to_owned() });
         };
@@ -207,7 +217,8 @@ impl Document {
             if token.scopes.is_empty() {
                 fault(format!("api.tokens[{index}].scopes"), "is empty".to_owned(), "give one of read, respond, admin");
             }
-            if let Some(Problem { key, fault: text, remedy }) = token.sha256(index).fault() {
+            if let Some(Problem { key, fault: text, remedy }) = token.sha256(index).fault_in_place(SecretSource::sha256)
+            {
                 fault(key, text, &remedy);
             }
         }
@@ -219,10 +230,14 @@ fn one(key: String, fault: String, remedy: &str) -> ConfigError {
     ConfigError { problems: vec![Problem { key, fault, remedy: remedy.to_owned() }] }
 }
 
-/// serde quotes the offending value (`invalid type: string "…"`); it may be a secret in the wrong place.
+/// serde quotes the offending value (`invalid type: integer `1`, expected a string`); it may be a secret in the wrong
+/// place. The name of an unknown field stays: without it nobody would find the fault.
 fn without_values(message: &str) -> String {
-    match (message.find(" string \""), message.rfind("\", expected")) {
-        (Some(start), Some(end)) if start < end => format!("{} string{}", &message[..start], &message[end + 1..]),
+    if message.starts_with("unknown field") {
+        return message.to_owned();
+    }
+    match (message.find(['"', '`']), message.rfind(", expected")) {
+        (Some(start), Some(end)) if start < end => format!("{}{}", message[..start].trim_end(), &message[end..]),
         _ => message.to_owned(),
     }
 }
@@ -245,6 +260,20 @@ mod tests {
         let text = include_str!("../../../../tocsin.yaml");
         let document = Document::parse(text).unwrap();
         assert!(document.route.receiver.is_some() && !document.api.tokens.is_empty());
+        assert!(document.webhooks.keyless && document.integrations.is_empty());
+        assert_eq!(document.webhooks.limit(), Limit::KEYLESS);
+    }
+
+    #[test]
+    fn what_the_example_leaves_in_comments_is_valid() {
+        let example = include_str!("../../../../tocsin.yaml");
+        let (_, commented) = example.split_once("# integrations:\n").unwrap();
+        let (commented, _) = commented.split_once("\n\n").unwrap();
+        let lines: Vec<_> = commented.lines().map(|line| &line[2..]).collect();
+        let section = lines.join("\n").replace("# - ", "- ").replace("# sns:", "sns:").replace("source: grafana", "");
+        let document = Document::parse(&format!("integrations:\n{section}")).unwrap();
+        assert_eq!(document.integrations[0].signatures.len(), 4);
+        assert_eq!(document.integrations[0].limit(), Limit::INTEGRATION);
     }
 
     #[test]
@@ -265,6 +294,26 @@ mod tests {
     }
 
     #[test]
+    fn every_fault_of_an_integration_is_reported_with_its_path() {
+        let text = include_str!("document/faulty_integrations.yaml");
+        insta::assert_snapshot!(Document::parse(text).unwrap_err());
+    }
+
+    #[test]
+    fn integrations_are_read_as_they_are_written() {
+        insta::assert_debug_snapshot!(Document::parse(include_str!("document/integrations.yaml")).unwrap());
+    }
+
+    #[test]
+    fn a_limit_that_is_given_in_part_is_completed_by_the_default_of_its_place() {
+        let text = "{webhooks: {limit: {over_limit: retry_later}}, integrations: [{name: a, keys: [{sha256_env: A}], limit: {per_minute: 5}}]}";
+        let document = Document::parse(text).unwrap();
+        assert_eq!(document.webhooks.limit(), Limit { over_limit: OverLimit::RetryLater, ..Limit::KEYLESS });
+        let per_minute = std::num::NonZeroU32::new(5).unwrap();
+        assert_eq!(document.integrations[0].limit(), Limit { per_minute, ..Limit::INTEGRATION });
+    }
+
+    #[test]
     fn a_misspelt_key_is_a_fault_that_names_it() {
         let error = Document::parse("route: {reciever: ops}").unwrap_err();
         assert!(error.problems[0].key.starts_with("route"), "{error}");
@@ -279,8 +328,22 @@ mod tests {
 
     #[test]
     fn a_secret_in_the_wrong_place_is_not_repeated() {
-        let error = Document::parse("receivers: [{name: ops, slack: 'https://hooks.example/T0/SECRET'}]").unwrap_err();
-        assert!(!error.to_string().contains("SECRET"), "{error}");
-        assert!(error.problems[0].key.starts_with("receivers[0].slack"), "{error}");
+        for (text, path) in [
+            ("receivers: [{name: ops, slack: 'https://hooks.example/T0/SECRET'}]", "receivers[0].slack"),
+            ("integrations: [{name: a, keys: [SECRET]}]", "integrations[0].keys[0]"),
+            ("integrations: [{name: a, keys: [], signatures: [SECRET]}]", "integrations[0].signatures[0]"),
+            (
+                "integrations: [{name: a, keys: [], signatures: [{sentry: SECRET}]}]",
+                "integrations[0].signatures[0].sentry",
+            ),
+            (
+                "integrations: [{name: a, keys: [], signatures: [{sentry: {secret: 73323}}]}]",
+                "integrations[0].signatures[0].sentry.secret",
+            ),
+        ] {
+            let error = Document::parse(text).unwrap_err();
+            assert!(!error.to_string().contains("SECRET") && !error.to_string().contains("73323"), "{error}");
+            assert!(error.problems[0].key.starts_with(path), "{error}");
+        }
     }
 }

@@ -51,7 +51,7 @@ pub fn help_table(variables: &[&[&dyn Documented]]) -> String {
 }
 
 /// The environment of one process, and the faults found in it so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,
     problems: Vec<Problem>,

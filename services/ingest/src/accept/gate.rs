@@ -32,7 +32,12 @@ pub(crate) struct Gate {
 impl Gate {
     /// With the way to Redis closed until the first probe. Past `high_water` unapplied deliveries a path takes no more.
     pub(crate) fn new(high_water: u64) -> Self {
-        Self { redis_usable: AtomicBool::new(false), redis_failed: Notify::new(), backlog: Default::default(), high_water }
+        Self {
+            redis_usable: AtomicBool::new(false),
+            redis_failed: Notify::new(),
+            backlog: Default::default(),
+            high_water,
+        }
     }
 
     pub(crate) fn redis_is_usable(&self) -> bool {
