@@ -105,7 +105,7 @@ impl Payload {
                 ("query", self.alert_query),
                 ("status", self.alert_status),
                 ("event_type", self.event_type),
-                ("organisation", self.org["name"].as_str().map(str::to_owned)),
+                ("organization", self.org["name"].as_str().map(str::to_owned)),
             ]),
             source_url: self.link,
             started_at: times.start,
@@ -146,7 +146,7 @@ impl Payload {
     }
 
     fn labels(&self, headline: Headline<'_>) -> Labels {
-        let mut labels = tags::labels([self.tags.as_deref(), self.alert_scope.as_deref()]);
+        let mut labels = tags::labels([self.tags.as_deref(), self.alert_scope.as_deref(), headline.tags()]);
         let fields = named([
             (ALERTNAME, Some(headline.name.to_owned())),
             ("host", self.hostname.clone()),

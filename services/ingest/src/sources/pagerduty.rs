@@ -1,10 +1,10 @@
-//! PagerDuty's Events API, version 2 (<https://developer.pagerduty.com/docs/send-alert-event>).
+//! `PagerDuty`'s Events API, version 2 (<https://developer.pagerduty.com/docs/send-alert-event>).
 //!
 //! An alert is known by its `dedup_key`; a trigger without one is given one. What an event tells of holds when it comes
 //! in: a resolve has no time of its own, so no time that a sender claims may order one event before another
 //! (`payload.timestamp` only says since when an alert fires).
 //!
-//! `error` is as bad as `critical` here: in PagerDuty, both call somebody.
+//! `error` is as bad as `critical` here: in `PagerDuty`, both call somebody.
 
 mod answers;
 mod details;
@@ -52,6 +52,7 @@ enum Action {
 }
 
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the API's own names")]
 struct Event {
     event_action: Action,
     dedup_key: Option<String>,
@@ -112,7 +113,7 @@ impl Event {
         Ok(key)
     }
 
-    /// Makes sure that a trigger says what PagerDuty requires it to say.
+    /// Makes sure that a trigger says what `PagerDuty` requires it to say.
     fn require_payload(&self) -> Result<(), SourceError> {
         let Some(payload) = &self.payload else {
             return Err(SourceError::payload("payload", "is missing"));
@@ -168,7 +169,7 @@ impl Event {
     }
 }
 
-/// Reads a time in the forms that PagerDuty's clients write. One that cannot be read is not worth an alert.
+/// Reads a time in the forms that `PagerDuty`'s clients write. One that cannot be read is not worth an alert.
 fn time(text: &str) -> Option<DateTime<Utc>> {
     let with_zone = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_str(text, "%FT%T%.f%z"));
     with_zone.ok().map(|time| time.to_utc())

@@ -4,7 +4,7 @@
 //! The header `Sentry-Hook-Resource` says what a body is about; where a proxy has removed it, the body's shape does.
 //! An issue alert (`event_alert`) and the life of an issue (`issue`) tell of the same alert, known by the issue's id
 //! whichever rule was triggered, so that resolving the issue in Sentry resolves it here. A metric alert is known by its
-//! organisation and rule. Everything else that Sentry sends (installations, errors, comments) holds no alert, and is
+//! organization and rule. Everything else that Sentry sends (installations, errors, comments) holds no alert, and is
 //! taken all the same: Sentry switches off a webhook that refuses too much.
 //!
 //! Bodies say when something broke, and not when it was resolved; so what they tell of holds when they come in.

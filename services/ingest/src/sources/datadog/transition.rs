@@ -73,6 +73,11 @@ impl<'a> Headline<'a> {
         }
         headline
     }
+
+    /// The tags that make the group.
+    pub(super) fn tags(&self) -> Option<&'a str> {
+        self.group.strip_prefix("on {")?.strip_suffix('}')
+    }
 }
 
 fn is_priority(mark: &str) -> bool {
@@ -103,6 +108,12 @@ mod tests {
         for unknown in ["", "Null", "Warning", "ünknown", "Muted"] {
             assert_eq!(Transition::of_text(unknown), None, "{unknown}");
         }
+    }
+
+    #[test]
+    fn a_title_names_the_tags_of_its_group() {
+        assert_eq!(Headline::of("[Triggered on {env:prod,host:a}] T").tags(), Some("env:prod,host:a"));
+        assert_eq!(Headline::of("[Triggered] T").tags(), None);
     }
 
     #[test]

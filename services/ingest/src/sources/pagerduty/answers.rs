@@ -1,4 +1,4 @@
-//! What PagerDuty's clients read: its own shapes, not those of Tocsin
+//! What `PagerDuty`'s clients read: its own shapes, not those of Tocsin
 //! (<https://developer.pagerduty.com/docs/events-api-v2-overview>).
 
 use actix_web::http::header::RETRY_AFTER;
@@ -32,7 +32,7 @@ pub(super) fn accepted(accepted: &Accepted) -> HttpResponse {
     })
 }
 
-/// Tells the client why its event was refused. PagerDuty's word for every fault of the event is `invalid event`; other
+/// Tells the client why its event was refused. `PagerDuty`'s word for every fault of the event is `invalid event`; other
 /// refusals are called by the code of the problem. Clients repeat 429 and 5xx only.
 pub(super) fn refused(problem: &Problem) -> HttpResponse {
     let (code, message) = (problem.code(), problem.message());

@@ -35,7 +35,7 @@ struct Event {
     platform: Option<String>,
     #[serde(default, deserialize_with = "scalar::text")]
     release: Option<String>,
-    /// The API's address of the event, which names organisation and project.
+    /// The API's address of the event, which names organization and project.
     url: Option<String>,
     web_url: Option<String>,
     /// Pairs of name and value.
@@ -95,9 +95,9 @@ pub(super) fn of_event_alert(request: &Request<'_>) -> Result<AlertEvent, Source
     let Some(issue_id) = event.issue_id else {
         return Err(SourceError::payload("data.event.issue_id", "is missing"));
     };
-    let (organisation, project) = event.url.as_deref().map(owner).unwrap_or_default();
+    let (organization, project) = event.url.as_deref().map(owner).unwrap_or_default();
     let mut labels = named([
-        ("organisation", organisation),
+        ("organization", organization),
         ("project", project),
         ("level", event.level.clone()),
         ("environment", event.environment),
@@ -173,7 +173,7 @@ impl Report {
     }
 }
 
-/// The organisation and project in an address like `https://sentry.io/api/0/projects/ORGANISATION/PROJECT/events/…`.
+/// The organization and project in an address like `https://sentry.io/api/0/projects/ORGANIZATION/PROJECT/events/…`.
 fn owner(address: &str) -> (Option<String>, Option<String>) {
     let Ok(address) = Url::parse(address) else {
         return (None, None);

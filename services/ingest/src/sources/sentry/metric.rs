@@ -56,8 +56,8 @@ pub(super) fn of_metric_alert(request: &Request<'_>) -> Result<AlertEvent, Sourc
     let Some(rule_id) = rule.id else {
         return Err(SourceError::payload("data.metric_alert.alert_rule.id", "is missing"));
     };
-    let organisation = data.metric_alert.organization_id;
-    let external_id = format!("sentry-metric-{}-{rule_id}", organisation.as_deref().unwrap_or_default());
+    let organization = data.metric_alert.organization_id;
+    let external_id = format!("sentry-metric-{}-{rule_id}", organization.as_deref().unwrap_or_default());
     let (status, severity) = match action {
         Action::Critical => (AlertStatus::Firing, AlertSeverity::Critical),
         Action::Warning => (AlertStatus::Firing, AlertSeverity::Warning),
@@ -76,7 +76,7 @@ pub(super) fn of_metric_alert(request: &Request<'_>) -> Result<AlertEvent, Sourc
         description: non_empty(data.description_text),
         labels: named([
             (ALERTNAME, Some(name)),
-            ("organisation_id", organisation),
+            ("organization_id", organization),
             ("project", Some(data.metric_alert.projects.join(","))),
             ("environment", rule.environment),
         ]),
