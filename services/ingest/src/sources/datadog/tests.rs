@@ -1,5 +1,7 @@
 //! Tests of the payloads.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::sources::tests::{fixture, received_at};
 
@@ -14,6 +16,17 @@ fn event(body: &serde_json::Value) -> AlertEvent {
 #[test]
 fn what_our_template_sends_is_understood() {
     insta::assert_json_snapshot!(parse(&fixture("datadog/triggered.json")).unwrap());
+}
+
+#[test]
+fn the_documented_template_has_the_fields_of_the_fixture() {
+    let manual = include_str!("../../../../../docs/senders.md");
+    let (_, chapter) = manual.split_once("## Datadog").unwrap();
+    let (_, block) = chapter.split_once("```json").unwrap();
+    let (template, _) = block.split_once("```").unwrap();
+    let fields =
+        |body: &[u8]| serde_json::from_slice::<BTreeMap<String, Value>>(body).unwrap().into_keys().collect::<Vec<_>>();
+    assert_eq!(fields(template.as_bytes()), fields(&fixture("datadog/triggered.json")));
 }
 
 #[test]
