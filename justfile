@@ -41,3 +41,9 @@ lint:
 # licences, bans and sources of dependencies
 deny:
     cargo deny check licenses bans sources
+
+# look for bodies that break a parser, e.g. `just fuzz grafana 60`; targets are in services/ingest/fuzz/fuzz_targets
+fuzz name seconds="60":
+    mkdir -p services/ingest/fuzz/corpus/{{ name }}
+    RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir services/ingest/fuzz -s none {{ name }} services/ingest/fuzz/corpus/{{ name }} \
+        services/ingest/{{ if name == "envelope" { "fuzz/seeds" } else { "fixtures" } }}/{{ name }} -- -max_total_time={{ seconds }} -max_len=65536

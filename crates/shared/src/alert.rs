@@ -22,7 +22,8 @@ pub const MAX_TITLE_CHARS: usize = 1_024;
 pub const MAX_TEXT_CHARS: usize = 16_384;
 /// Longest label name or value kept, in characters.
 pub const MAX_LABEL_CHARS: usize = 1_024;
-/// Most labels, and most annotations, that are kept of one alert, in the order of their names.
+/// Most labels, and most annotations, that are kept of one alert, in the order of their names; [`ALERTNAME`] is always
+/// kept.
 pub const MAX_LABELS: usize = 128;
 
 named_enum! {
@@ -164,13 +165,11 @@ impl AlertEvent {
         for text in [&mut self.external_id, &mut self.source_url].into_iter().flatten() {
             clean(text, MAX_LABEL_CHARS);
         }
-        self.labels = bounded_labels(self.labels, MAX_LABEL_CHARS);
-        self.annotations = bounded_labels(self.annotations, MAX_TEXT_CHARS);
-        if !self.labels.contains_key(ALERTNAME) {
-            let mut name = self.title.clone();
-            clean(&mut name, MAX_LABEL_CHARS);
-            self.labels.insert(ALERTNAME.to_owned(), name);
-        }
+        let mut name = self.labels.remove(ALERTNAME).unwrap_or_else(|| self.title.clone());
+        clean(&mut name, MAX_LABEL_CHARS);
+        self.labels = bounded_labels(self.labels, MAX_LABELS - 1, MAX_LABEL_CHARS);
+        self.labels.insert(ALERTNAME.to_owned(), name);
+        self.annotations = bounded_labels(self.annotations, MAX_LABELS, MAX_TEXT_CHARS);
         self.event_at = self.event_at.trunc_subsecs(6);
         for time in [&mut self.started_at, &mut self.ended_at] {
             *time = time.map(|time| time.trunc_subsecs(6));
@@ -179,10 +178,10 @@ impl AlertEvent {
     }
 }
 
-fn bounded_labels(labels: Labels, max_value_chars: usize) -> Labels {
+fn bounded_labels(labels: Labels, max_labels: usize, max_value_chars: usize) -> Labels {
     labels
         .into_iter()
-        .take(MAX_LABELS)
+        .take(max_labels)
         .map(|(mut name, mut value)| {
             clean(&mut name, MAX_LABEL_CHARS);
             clean(&mut value, max_value_chars);
@@ -250,6 +249,15 @@ mod tests {
     fn every_event_is_given_a_name_to_group_by() {
         assert_eq!(event("Disk full", Labels::new()).bounded().labels[ALERTNAME], "Disk full");
         assert_eq!(event("t", labels(&[(ALERTNAME, "Named")])).bounded().labels[ALERTNAME], "Named");
+    }
+
+    #[test]
+    fn too_many_labels_do_not_displace_the_name() {
+        let mut many: Labels = (0..2 * MAX_LABELS).map(|n| (format!("a{n:03}"), "x".to_owned())).collect();
+        many.insert(ALERTNAME.to_owned(), "Named".to_owned());
+        let event = event("t", many).bounded();
+        assert_eq!((event.labels.len(), event.labels[ALERTNAME].as_str()), (MAX_LABELS, "Named"));
+        assert_eq!(event.clone().bounded(), event);
     }
 
     #[test]

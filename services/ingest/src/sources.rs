@@ -2,8 +2,13 @@
 
 mod alertmanager_api;
 mod cloudwatch;
-mod generic;
+mod datadog;
+pub mod generic;
+mod grafana;
+mod pagerduty;
 mod prometheus;
+mod scalar;
+mod sentry;
 pub(crate) mod sns;
 
 use actix_web::HttpResponse;
@@ -12,7 +17,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tocsin_service::http::{MAX_BODY_BYTES, Problem};
-use tocsin_shared::{AlertEvent, AlertStatus, EventId, Fingerprint};
+use tocsin_shared::{AlertEvent, AlertStatus, EventId, Fingerprint, Labels};
 use url::Url;
 
 /// Turns a request into normal form.
@@ -114,6 +119,10 @@ impl Source {
 pub const ALL: &[Source] = &[
     alertmanager_api::SOURCE,
     Source::webhook("prometheus", "/api/v1/webhooks/prometheus", prometheus::parse),
+    Source::webhook("grafana", "/api/v1/webhooks/grafana", grafana::parse),
+    pagerduty::SOURCE,
+    Source::webhook("datadog", "/api/v1/webhooks/datadog", datadog::parse),
+    Source::webhook("sentry", "/api/v1/webhooks/sentry", sentry::parse),
     Source::webhook("generic", "/api/v1/webhooks/generic", generic::parse),
     cloudwatch::SOURCE,
 ];
@@ -197,11 +206,28 @@ impl Times {
         let newest = end.or(start).unwrap_or(received_at);
         Self { start, end, event: newest.min(received_at) }
     }
+
+    /// Of a sender that tells of a moment, `at`, and not of the whole time that the alert has fired. Without `at` it is
+    /// the time of receipt.
+    fn at(
+        status: AlertStatus,
+        start: Option<DateTime<Utc>>,
+        at: Option<DateTime<Utc>>,
+        received_at: DateTime<Utc>,
+    ) -> Self {
+        let event = given(at).unwrap_or(received_at).min(received_at);
+        Self { start: given(start), end: (status == AlertStatus::Resolved).then_some(event), event }
+    }
 }
 
 /// A time, if it is one: senders write year 1 for "none".
 fn given(time: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
     time.filter(|time| *time > DateTime::UNIX_EPOCH)
+}
+
+/// Labels or annotations of the texts that are there.
+fn named<const N: usize>(texts: [(&str, Option<String>); N]) -> Labels {
+    texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), non_empty(text)?))).collect()
 }
 
 /// A text, if there is any.
@@ -210,72 +236,6 @@ fn non_empty(text: Option<String>) -> Option<String> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A time at which a request came in.
-    pub(crate) fn received_at() -> DateTime<Utc> {
-        "2026-11-23T12:00:00Z".parse().unwrap()
-    }
-
-    /// What `parse` makes of a body without headers.
-    pub(crate) fn parse(parse: Parse, body: &[u8]) -> Result<Vec<AlertEvent>, SourceError> {
-        let request = Request { headers: &HeaderMap::new(), body, received_at: received_at() };
-        parse(&request).map(|parsed| parsed.alerts)
-    }
-
-    #[test]
-    fn no_two_sources_share_an_address() {
-        let paths: std::collections::HashSet<_> = ALL.iter().map(|source| source.path).collect();
-        assert_eq!(paths.len(), ALL.len());
-    }
-
-    #[test]
-    fn every_source_has_a_name_that_the_configuration_knows() {
-        for source in ALL {
-            assert!(tocsin_shared::source::NAMES.contains(&source.name), "{}", source.name);
-        }
-    }
-
-    #[test]
-    fn deep_nesting_is_refused_without_exhausting_the_stack() {
-        let body = "[".repeat(100_000);
-        for source in ALL {
-            assert!(parse(source.parse, body.as_bytes()).is_err());
-            let unknown_field = format!(r#"{{"title":"t","extra":{body}"#);
-            assert!(parse(source.parse, unknown_field.as_bytes()).is_err());
-        }
-    }
-
-    #[test]
-    fn something_behind_the_document_is_refused() {
-        let body = br#"{"alerts":[{"title":"t","status":"firing"}]} x"#;
-        for source in ALL {
-            assert!(parse(source.parse, body).is_err(), "{}", source.path);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_body_makes_a_parser_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
-            for source in ALL {
-                let _ = parse(source.parse, &body);
-            }
-        }
-
-        #[test]
-        fn what_is_accepted_is_in_normal_form(title in ".{1,40}", label in ".{0,20}", value in ".{0,20}") {
-            let alert = serde_json::json!({"title": title, "status": "firing", "labels": {label: value}});
-            let body = serde_json::json!({"alerts": [alert]}).to_string();
-            for source in ALL {
-                if let Ok(events) = parse(source.parse, body.as_bytes()) {
-                    prop_assert_eq!(events.len(), 1);
-                    prop_assert_eq!(events[0].clone().bounded(), events[0].clone());
-                    prop_assert!(events[0].labels.contains_key(tocsin_shared::alert::ALERTNAME));
-                }
-            }
-        }
-    }
-}
+mod invariants;
+#[cfg(test)]
+pub(crate) mod tests;

@@ -10,6 +10,9 @@ use tocsin_shared::{AlertEvent, AlertSeverity, AlertStatus, Fingerprint, Labels}
 
 use super::{Parsed, Request, SourceError, Times, non_empty, read};
 
+/// The JSON Schema (2020-12) of what is understood here.
+pub const SCHEMA: &str = include_str!("generic/schema.json");
+
 /// Tells the two forms apart.
 #[derive(Deserialize)]
 struct Form {
@@ -88,47 +91,4 @@ impl Alert {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(body: &[u8]) -> Result<Vec<AlertEvent>, SourceError> {
-        crate::sources::tests::parse(super::parse, body)
-    }
-
-    #[test]
-    fn a_list_of_alerts_is_understood() {
-        let events = parse(include_bytes!("../../fixtures/generic/list.json")).unwrap();
-        insta::assert_json_snapshot!(events);
-    }
-
-    #[test]
-    fn one_bare_alert_is_understood() {
-        let events = parse(include_bytes!("../../fixtures/generic/bare.json")).unwrap();
-        insta::assert_json_snapshot!(events);
-    }
-
-    #[test]
-    fn a_resolution_finds_its_alert_by_id_or_by_labels_and_title() {
-        let fingerprint = |body: &str| parse(body.as_bytes()).unwrap()[0].fingerprint.clone();
-        let by_id = |title: &str| fingerprint(&format!(r#"{{"title":"{title}","external_id":"7"}}"#));
-        assert_eq!(by_id("Down"), by_id("Up again"));
-        let by_labels = |pod: &str| fingerprint(&format!(r#"{{"title":"Down","labels":{{"pod":"{pod}"}}}}"#));
-        assert_eq!(by_labels("a"), by_labels("a"));
-        assert_ne!(by_labels("a"), by_labels("b"));
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        let field = |body: &str| match parse(body.as_bytes()) {
-            Err(SourceError::InvalidPayload { field, .. }) => field,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(field("{}"), "body");
-        assert_eq!(field("[]"), "body");
-        assert_eq!(field(r#"{"alerts":[]}"#), "alerts");
-        assert_eq!(field(r#"{"alerts":{}}"#), "alerts");
-        assert_eq!(field(r#"{"title":" "}"#), "title");
-        assert_eq!(field(r#"{"alerts":[{"title":"t"},{"title":""}]}"#), "alerts[1].title");
-        assert_eq!(field(r#"{"title":1}"#), "title");
-    }
-}
+mod tests;

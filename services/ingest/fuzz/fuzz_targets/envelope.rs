@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|body: &str| tocsin_ingest_fuzz::envelope(body));
