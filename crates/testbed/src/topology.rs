@@ -1,5 +1,6 @@
 //! A running Tocsin: the four services, any number of each, behind one front door.
 
+mod backlog;
 mod builder;
 mod front_door;
 mod service;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub use self::builder::TopologyBuilder;
+pub(crate) use self::builder::random_token;
 pub use self::front_door::{FrontDoor, Server, ServerState};
 pub use self::service::{Service, ServiceProcess};
 use crate::stores::{Postgres, Redis};
