@@ -100,17 +100,18 @@ pub fn topology(builder: TopologyBuilder) -> TopologyBuilder {
     builder.count(Service::Ingest, 2).count(Service::Notifier, 0).count(Service::Api, 0)
 }
 
-/// Floods. `folder` takes the generated script.
+/// Floods.
 ///
 /// # Errors
 /// When wrk or a service fails.
-pub async fn flood(topology: &Topology, duration: Duration, folder: &Path) -> Result<Flood, BenchError> {
+pub async fn flood(topology: &Topology, duration: Duration) -> Result<Flood, BenchError> {
     let body = json!({"title": "Flood", "external_id": "flood", "severity": "critical"}).to_string();
     let headers = vec![("Content-Type", "application/json".to_owned())];
     let shot = Shot { url: format!("{}/api/v1/webhooks/generic", topology.url()), headers, body };
     let text = format!("{}\n{SORT}", script(&shot));
     let wrk = Wrk { connections: CLIENTS, threads: u32::try_from(cores()).unwrap_or(1), duration };
 
+    let folder = topology.folder();
     let begun = Instant::now();
     let warm: Outcome = outcome(&Wrk { duration: WARM_UP, ..wrk }.run_script(&shot.url, &text, folder).await?)?;
     let mut memory = Vec::new();
@@ -180,7 +181,7 @@ async fn first_when_told(shot: &Shot) -> Result<StatusCode, BenchError> {
 /// When anything fails, or accepted deliveries are lost.
 pub async fn run(duration: Duration, folder: &Path) -> Result<Report, BenchError> {
     let system = topology(Topology::builder().own_stores().folder(folder)).start().await?;
-    let flood = flood(&system, duration, folder).await?;
+    let flood = flood(&system, duration).await?;
     let applied = applied::check(&system, "flood").await?;
     system.stop().await?;
     let growth = flood.memory.iter().map(|memory| memory.growth()).fold(0.0, f64::max);

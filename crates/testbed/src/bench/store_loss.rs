@@ -16,7 +16,7 @@ pub use self::loss::Loss;
 use self::senders::{Answer, Senders};
 use super::{BenchError, Goal, Metric, Report, applied, keys, millis};
 use crate::load::{Timed, open_loop, percentile};
-use crate::topology::{Service, random_token};
+use crate::topology::{Service, TopologyBuilder, random_token};
 use crate::{Stores, Topology, poll};
 
 /// Requests in a second.
@@ -94,16 +94,14 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Starts a system, makes it lose a store under load, and judges. `folder` takes data and logs, and must be open to
-/// Postgres' account.
+/// Starts a system as `builder` has it, makes it lose a store under load, and judges.
 ///
 /// # Errors
 /// When the system does not start, or does not come back to accept and apply.
-pub async fn observe(loss: Loss, folder: &Path) -> Result<Verdict, BenchError> {
+pub async fn observe(loss: Loss, builder: TopologyBuilder) -> Result<Verdict, BenchError> {
     let key = random_token();
-    let topology = Topology::builder()
+    let topology = builder
         .own_stores()
-        .folder(folder)
         .config_text(keys::config(&key))
         .count(Service::Ingest, 2)
         .count(Service::Notifier, 0)
@@ -156,7 +154,8 @@ async fn make_trouble(loss: Loss, stores: &Stores, due: &AtomicU32) -> Result<()
     Ok(())
 }
 
-/// Observes each loss with a system of its own, and reports.
+/// Observes each loss with a system of its own, and reports. `folder` takes data and logs, and must be open to Postgres'
+/// account.
 ///
 /// # Errors
 /// When anything that was accepted is lost or acts twice; and as [`observe`].
@@ -164,7 +163,7 @@ pub async fn run(folder: &Path) -> Result<Report, BenchError> {
     let (mut metrics, mut notes) = (Vec::new(), Vec::new());
     for loss in Loss::ALL {
         tracing::info!("{}", loss.name());
-        let verdict = observe(loss, &folder.join(loss.name())).await?;
+        let verdict = observe(loss, Topology::builder().folder(folder.join(loss.name()))).await?;
         let what = verdict.to_string();
         if verdict.lost > 0 {
             let (accepted, lost) = (verdict.accepted as u64, verdict.lost as u64);
