@@ -128,6 +128,8 @@ async fn observe_at(loss: Loss, topology: &Topology, key: &str) -> Result<Verdic
     });
     let (answers, trouble) = tokio::join!(load, make_trouble(loss, stores, &due));
     trouble?;
+    stores.redis().wait_ready().await?;
+    stores.postgres().wait_ready().await?;
     poll::until("the system to accept again", RECOVERY, async || {
         let answer = Arc::clone(&senders).send(count).await;
         if answer.is_accepted() { Ok(()) } else { Err(format!("{answer:?}")) }
