@@ -22,6 +22,14 @@ status *args:
 test:
     ./dev test
 
+# measure, e.g. `just bench ingest --rounds 3`
+bench *args:
+    ./dev bench {{ args }}
+
+# the clients of other vendors that tests use
+clients:
+    ./dev clients
+
 # the tests of one crate on real servers, e.g. `just test-one tocsin-store ledger`
 test-one crate *args: build
     {{ target }}/debug/tocsin-testbed with-stores -- cargo test --locked -p {{ crate }} {{ args }}

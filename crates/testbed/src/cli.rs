@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is what a command line is for")]
 
+mod bench;
 mod control;
 mod down;
 mod error;
@@ -77,6 +78,11 @@ enum Command {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<OsString>,
     },
+    /// Measure, on stores and services of its own.
+    Bench(bench::BenchArgs),
+    /// Answer 200 to everything.
+    #[command(hide = true)]
+    BareServer(bench::BareServerArgs),
     /// Stand in for Slack.
     #[command(hide = true)]
     SlackInbox {
@@ -127,6 +133,8 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Restart(target) => operate::act(Action::Restart, target).await,
         Command::Logs(target) => operate::logs(&target),
         Command::WithStores { keep, command } => with_stores::with_stores(keep, command).await,
+        Command::Bench(args) => bench::bench(args).await,
+        Command::BareServer(args) => bench::serve_bare(args).await,
         Command::SlackInbox { port } => inbox::serve(port).await,
     }
 }

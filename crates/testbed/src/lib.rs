@@ -5,6 +5,7 @@
 //! * [`Stores`] is a private Redis and Postgres; [`Tenant`] is one test's share of the pair that a test run has in common.
 //! * [`Topology`] is the four services behind their front door.
 //! * [`doubles::Recorder`] stands in for the one thing that we can't run: somebody else's HTTP server.
+//! * [`bench`] measures Tocsin on all of this, and checks that what it measured lost nothing.
 //! * [`poll::until`] awaits a condition and says what it last saw when it gives up.
 //!
 //! Tests run under `tocsin-testbed with-stores -- cargo test`, which starts the shared stores and migrates the template
@@ -15,10 +16,12 @@
 //! Nothing. A dropped [`Process`] is killed, and each child is spawned with a parent-death signal, so that even `kill -9`
 //! on the test bed takes its children along. The module [`process`] says how, and where the limits are.
 
+pub mod bench;
 mod command;
 pub mod doubles;
 mod error;
 pub mod http;
+pub mod load;
 pub mod poll;
 pub mod ports;
 pub mod process;

@@ -17,6 +17,7 @@
 //! its children in order.
 
 mod log;
+mod memory;
 mod spawn;
 mod spec;
 mod tree;
@@ -34,6 +35,7 @@ use nix::unistd::Pid;
 use tokio::sync::{mpsc, oneshot, watch as life_channel};
 use tokio::time::timeout;
 
+pub use self::memory::Memory;
 pub use self::spawn::fork;
 pub use self::spec::{Account, Spec};
 pub use self::tree::kill_descendants;

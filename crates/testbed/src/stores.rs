@@ -1,4 +1,4 @@
-//! Real stores: a private Redis and a private Postgres, on free ports, with their data in one folder.
+//! Real stores: a private Redis, with replicas if wanted, and a private Postgres, on free ports, with their data in one folder.
 //!
 //! Their settings are those that Tocsin's promises rest on: Redis writes its append-only file before it answers and evicts
 //! nothing; Postgres syncs every commit. Neither reads a configuration file of the system, and both listen on 127.0.0.1
@@ -14,6 +14,7 @@ use std::time::Duration;
 pub use self::postgres::Postgres;
 pub(crate) use self::postgres::query;
 pub use self::redis::Redis;
+pub(crate) use self::redis::command as redis_command;
 pub use self::shared::SharedStores;
 use crate::command::Run;
 use crate::{Result, Service, programs};
@@ -21,9 +22,10 @@ use crate::{Result, Service, programs};
 /// How long migrations may take.
 const MIGRATE_DEADLINE: Duration = Duration::from_mins(1);
 
-/// A private Redis and a private Postgres.
+/// A private Redis, its replicas if any, and a private Postgres.
 #[derive(Debug)]
 pub struct Stores {
+    replicas: Vec<Redis>,
     redis: Redis,
     postgres: Postgres,
 }
@@ -35,10 +37,22 @@ impl Stores {
     /// # Errors
     /// When a program is missing, or a store does not start or does not become ready.
     pub async fn start(folder: &Path) -> Result<Self> {
+        Self::start_with_replicas(folder, 0).await
+    }
+
+    /// As [`Stores::start`], with so many replicas of the Redis, which follow it when this returns. Their data is in
+    /// `redis-replica-1/` and so on.
+    ///
+    /// # Errors
+    /// As [`Stores::start`], or when a replica does not come to follow.
+    pub async fn start_with_replicas(folder: &Path, replicas: usize) -> Result<Self> {
         tracing::info!("starting Redis and Postgres in {}", folder.display());
         let (logs, redis, postgres) = (folder.join("logs"), folder.join("redis"), folder.join("postgres"));
         let (redis, postgres) = tokio::try_join!(Redis::start(&redis, &logs), Postgres::start(&postgres, &logs))?;
-        Ok(Self { redis, postgres })
+        let names = (1..=replicas).map(|number| format!("redis-replica-{number}"));
+        let replicas = names.map(async |name| Redis::start_replica(&name, &folder.join(&name), &logs, &redis).await);
+        let replicas = futures_util::future::try_join_all(replicas).await?;
+        Ok(Self { replicas, redis, postgres })
     }
 
     /// The stores that `tocsin-testbed with-stores` started for all tests of this run.
@@ -55,13 +69,19 @@ impl Stores {
         &self.redis
     }
 
+    /// The replicas of the Redis.
+    #[must_use]
+    pub fn replicas(&self) -> &[Redis] {
+        &self.replicas
+    }
+
     /// The Postgres.
     #[must_use]
     pub fn postgres(&self) -> &Postgres {
         &self.postgres
     }
 
-    /// Stops both; the data stays.
+    /// Stops all of them; the data stays.
     ///
     /// # Errors
     /// When a signal can't be sent. A store that was stopped before is no error.
@@ -70,6 +90,9 @@ impl Stores {
             tokio::join!(self.postgres.process().stop_if_running(), self.redis.process().stop_if_running());
         postgres?;
         redis?;
+        for replica in &self.replicas {
+            replica.process().stop_if_running().await?;
+        }
         Ok(())
     }
 }

@@ -6,12 +6,8 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use crate::command::Run;
-use crate::stores::query;
-use crate::{Result, SharedStores, programs};
-
-/// How long one `redis-cli` may take.
-const REDIS_DEADLINE: Duration = Duration::from_secs(30);
+use crate::stores::{self, query};
+use crate::{Result, SharedStores};
 
 /// A fresh key prefix and a fresh, migrated database in the shared stores: to a Tocsin this looks like stores of its own.
 #[derive(Debug)]
@@ -125,13 +121,7 @@ impl KeySpace {
     /// # Errors
     /// When `redis-cli` is missing or fails, or Redis answers with an error.
     pub async fn redis<A: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Result<String> {
-        let output = Run::new(programs::system("redis-cli", "redis-tools")?)
-            // `-e`: an error answer is a failure of the command.
-            .args(["-u", self.url.as_str(), "--raw", "-e"])
-            .args(args)
-            .output(REDIS_DEADLINE)
-            .await?;
-        Ok(output.strip_suffix('\n').unwrap_or(&output).to_owned())
+        stores::redis_command(&self.url, args).await
     }
 
     /// Deletes all keys with the prefix, on a connection of its own.

@@ -1,5 +1,6 @@
 //! A running Tocsin: the four services, any number of each, behind one front door.
 
+mod backlog;
 mod builder;
 mod front_door;
 mod service;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub use self::builder::TopologyBuilder;
+pub(crate) use self::builder::random_token;
 pub use self::front_door::{FrontDoor, Server, ServerState};
 pub use self::service::{Service, ServiceProcess};
 use crate::stores::{Postgres, Redis};
@@ -59,7 +61,7 @@ impl Folder {
 /// One process of a topology, whatever it is.
 #[derive(Debug, Clone, Copy)]
 pub enum Member<'a> {
-    /// The Redis of a topology with stores of its own.
+    /// The Redis of a topology with stores of its own, or one of its replicas.
     Redis(&'a Redis),
     /// The Postgres of a topology with stores of its own.
     Postgres(&'a Postgres),
@@ -150,14 +152,11 @@ impl Topology {
     /// Everything that it started, in the order of starting.
     #[must_use]
     pub fn members(&self) -> Vec<Member<'_>> {
-        let stores = self.backing.stores.as_ref();
-        let stores = stores.map(|stores| [Member::Redis(stores.redis()), Member::Postgres(stores.postgres())]);
-        stores
-            .into_iter()
-            .flatten()
-            .chain(self.services.iter().map(Member::Service))
-            .chain([Member::FrontDoor(&self.front_door)])
-            .collect()
+        let stores = self.backing.stores.iter().flat_map(|stores| {
+            let redis = [Member::Redis(stores.redis()), Member::Postgres(stores.postgres())];
+            redis.into_iter().chain(stores.replicas().iter().map(Member::Redis))
+        });
+        stores.chain(self.services.iter().map(Member::Service)).chain([Member::FrontDoor(&self.front_door)]).collect()
     }
 
     /// The processes of its members.
@@ -166,7 +165,8 @@ impl Topology {
         self.members().into_iter().map(Member::process).collect()
     }
 
-    /// The member of this name: `ingest-1`, `worker-2`, `haproxy`, and with stores of its own `redis` and `postgres`.
+    /// The member of this name: `ingest-1`, `worker-2`, `haproxy`, and with stores of its own `redis`, `redis-replica-1` and
+    /// `postgres`.
     ///
     /// # Errors
     /// [`TestbedError::NoSuchProcess`], with the names that exist.

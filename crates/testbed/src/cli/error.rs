@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tocsin_testbed::TestbedError;
+use tocsin_testbed::bench::BenchError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,12 @@ pub(crate) enum CliError {
     /// The test bed failed.
     #[error(transparent)]
     Testbed(#[from] TestbedError),
+    /// A bench has no figures.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
+    /// A report could not be written as JSON.
+    #[error("could not write the report as JSON")]
+    Report(#[source] serde_json::Error),
     /// A file could not be read or written.
     #[error("could not {doing} {}", path.display())]
     File { doing: &'static str, path: PathBuf, source: io::Error },

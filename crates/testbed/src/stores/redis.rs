@@ -1,5 +1,6 @@
-//! A private Redis.
+//! A private Redis, primary or replica.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::command::Run;
 use crate::process::Spec;
 use crate::{Port, Process, Result, TestbedError, poll, programs};
 
@@ -17,6 +19,10 @@ const READY_DEADLINE: Duration = Duration::from_secs(20);
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
 /// How long one probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a replica may take until it has the primary's data and follows it.
+const ONLINE_DEADLINE: Duration = Duration::from_secs(20);
+/// How long one `redis-cli` may take.
+const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A private `redis-server`.
 #[derive(Debug)]
@@ -31,14 +37,34 @@ impl Redis {
     /// # Errors
     /// When `redis-server` is missing, does not start or does not become ready.
     pub async fn start(folder: &Path, logs: &Path) -> Result<Self> {
+        Self::start_as("redis", folder, logs, &[]).await
+    }
+
+    /// Starts a replica of `primary` named `name`, with its data in `folder`, and waits until the primary finds it online.
+    ///
+    /// # Errors
+    /// As [`Redis::start`], or when it does not come to follow the primary.
+    pub async fn start_replica(name: &str, folder: &Path, logs: &Path, primary: &Self) -> Result<Self> {
+        let port = primary.port.number().to_string();
+        // It acknowledges what it has received, so syncing each write would cost the machine and promise nothing more.
+        let extra = ["--replicaof", "127.0.0.1", &port, "--appendfsync", "everysec"];
+        let replica = Self::start_as(name, folder, logs, &extra).await?;
+        primary.wait_until_online(&replica).await?;
+        Ok(replica)
+    }
+
+    async fn start_as(name: &str, folder: &Path, logs: &Path, extra: &[&str]) -> Result<Self> {
         fs::create_dir_all(folder).map_err(TestbedError::file("create", folder))?;
         let port = Port::free()?;
         let number = port.number().to_string();
         // Without a file name as its first argument Redis reads no configuration file.
-        let mut spec = Spec::new("redis", programs::system("redis-server", "redis-server")?, logs)
+        let mut spec = Spec::new(name, programs::system("redis-server", "redis-server")?, logs)
             .args(["--port", number.as_str(), "--bind", "127.0.0.1", "--daemonize", "no", "--logfile", ""])
             .args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""])
             .args(["--maxmemory-policy", "noeviction"])
+            // A replica that asks is served at once, instead of waiting five seconds for others to ask, too.
+            .args(["--repl-diskless-sync-delay", "0"])
+            .args(extra.iter().copied())
             .args(["--dir".as_ref(), folder.as_os_str()]);
         spec.stop_deadline = STOP_DEADLINE;
         let redis = Self { process: Process::new(spec), port };
@@ -67,6 +93,60 @@ impl Redis {
         self.process.await_ready(READY_DEADLINE, "an answer to PING", async || self.probe().await).await
     }
 
+    /// Runs one command through `redis-cli`, as [`KeySpace::redis`](crate::KeySpace::redis) does.
+    ///
+    /// # Errors
+    /// When `redis-cli` is missing or fails, or Redis answers with an error.
+    pub async fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Result<String> {
+        command(&self.url(), args).await
+    }
+
+    /// Changes a setting of the running server; a restart forgets it.
+    ///
+    /// # Errors
+    /// As [`Redis::command`].
+    pub async fn config_set(&self, name: &str, value: &str) -> Result<()> {
+        self.command(["CONFIG", "SET", name, value]).await.map(drop)
+    }
+
+    /// Makes it a replica, and thereby read-only, of whatever is at `port` of this machine, if anything is.
+    ///
+    /// # Errors
+    /// As [`Redis::command`].
+    pub async fn replica_of(&self, port: u16) -> Result<()> {
+        self.command(["REPLICAOF", "127.0.0.1", &port.to_string()]).await.map(drop)
+    }
+
+    /// Makes it a primary again.
+    ///
+    /// # Errors
+    /// As [`Redis::command`].
+    pub async fn replica_of_nobody(&self) -> Result<()> {
+        self.command(["REPLICAOF", "NO", "ONE"]).await.map(drop)
+    }
+
+    /// One field of `INFO`, such as `used_memory`.
+    ///
+    /// # Errors
+    /// As [`Redis::command`].
+    pub async fn info(&self, field: &str) -> Result<Option<String>> {
+        Ok(info_field(&self.command(["INFO", "everything"]).await?, field).map(str::to_owned))
+    }
+
+    /// Waits until this primary has handed `replica` all its data and streams changes to it.
+    ///
+    /// # Errors
+    /// [`TestbedError::TimedOut`], with what the primary says of its replicas.
+    pub async fn wait_until_online(&self, replica: &Self) -> Result<()> {
+        let (what, wanted) = (format!("{} to be online", replica.process.name()), replica.port.number());
+        poll::until(what, ONLINE_DEADLINE, async || {
+            let info = self.command(["INFO", "replication"]).await.map_err(|error| error.to_string())?;
+            if is_online(&info, wanted) { Ok(()) } else { Err(info) }
+        })
+        .await?;
+        Ok(())
+    }
+
     /// Whether it answers `PING` right now; else what it did instead.
     pub async fn probe(&self) -> Result<(), String> {
         match timeout(PROBE_TIMEOUT, ping(self.port.number())).await {
@@ -77,10 +157,55 @@ impl Redis {
     }
 }
 
+/// Runs one command through `redis-cli` and returns its raw output without the line break at the end.
+pub(crate) async fn command<A: AsRef<OsStr>>(url: &str, args: impl IntoIterator<Item = A>) -> Result<String> {
+    let output = Run::new(programs::system("redis-cli", "redis-tools")?)
+        // `-e`: an error answer is a failure of the command.
+        .args(["-u", url, "--raw", "-e"])
+        .args(args)
+        .output(COMMAND_DEADLINE)
+        .await?;
+    Ok(output.strip_suffix('\n').unwrap_or(&output).to_owned())
+}
+
+fn info_field<'a>(info: &'a str, field: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.trim_end().strip_prefix(field)?.strip_prefix(':'))
+}
+
+/// Whether `INFO replication` of a primary has a line like `slave0:ip=…,port=18001,state=online,offset=…` for this port.
+fn is_online(info: &str, port: u16) -> bool {
+    let port = format!("port={port}");
+    info.lines().filter(|line| line.starts_with("slave")).any(|line| {
+        let has = |wanted: &str| line.split([':', ',']).any(|part| part == wanted);
+        has(&port) && has("state=online")
+    })
+}
+
 async fn ping(port: u16) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     stream.write_all(b"PING\r\n").await?;
     let mut answer = [0; 64];
     let length = stream.read(&mut answer).await?;
     Ok(String::from_utf8_lossy(&answer[..length]).trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INFO: &str = "# Replication\r\nrole:master\r\nconnected_slaves:2\r\n\
+        slave0:ip=127.0.0.1,port=18001,state=online,offset=14,lag=0\r\n\
+        slave1:ip=127.0.0.1,port=1800,state=wait_bgsave,offset=0,lag=0\r\n";
+
+    #[test]
+    fn only_a_replica_that_follows_is_online() {
+        assert!(is_online(INFO, 18001));
+        assert!(!is_online(INFO, 1800) && !is_online(INFO, 8001));
+    }
+
+    #[test]
+    fn a_field_is_found_by_its_whole_name() {
+        assert_eq!(info_field(INFO, "role"), Some("master"));
+        assert_eq!((info_field(INFO, "rol"), info_field(INFO, "connected")), (None, None));
+    }
 }

@@ -49,7 +49,9 @@ enum Config {
 enum Wanted {
     FreshTenant,
     Tenant(Tenant),
-    OwnStores,
+    OwnStores {
+        replicas: usize,
+    },
     /// Boxed since it is much larger than the others.
     Stores(Box<Stores>),
 }
@@ -116,8 +118,15 @@ impl TopologyBuilder {
 
     /// Start stores for this topology alone, for tests that break them.
     pub fn own_stores(mut self) -> Self {
-        self.wanted = Wanted::OwnStores;
+        self.wanted = Wanted::OwnStores { replicas: 0 };
         self
+    }
+
+    /// Start stores for this topology alone, with so many replicas of the Redis. All of them must have a delivery before
+    /// ingest accepts it.
+    pub fn redis_replicas(mut self, replicas: usize) -> Self {
+        self.wanted = Wanted::OwnStores { replicas };
+        self.env_for(Service::Ingest, "TOCSIN_REDIS_REPLICAS", replicas.to_string())
     }
 
     /// Use these running stores, which the topology then owns.
@@ -227,6 +236,10 @@ impl TopologyBuilder {
             ("TOCSIN_DEMO_TOKEN_SHA256".into(), hex::encode(Sha256::digest(common.token)).into()),
             ("TOCSIN_SLACK_WEBHOOK_URL".into(), slack.into()),
         ];
+        if service == Service::Ingest {
+            // The front door, which names the sender's address.
+            env.push(("TOCSIN_TRUSTED_PROXIES".into(), "127.0.0.0/8".into()));
+        }
         env.extend(common.config.map(|path| ("TOCSIN_CONFIG".into(), path.into())));
         let extra = self.env.iter().filter(|(only, ..)| only.is_none_or(|only| only == service));
         env.extend(extra.map(|(_, name, value)| (name.clone(), value.clone())));
@@ -246,7 +259,7 @@ async fn back(wanted: Wanted, folder: &Path) -> Result<Backing> {
     let stores = match wanted {
         Wanted::FreshTenant => return Ok(Backing { tenant: Tenant::shared().await?, stores: None }),
         Wanted::Tenant(tenant) => return Ok(Backing { tenant, stores: None }),
-        Wanted::OwnStores => Stores::start(folder).await?,
+        Wanted::OwnStores { replicas } => Stores::start_with_replicas(folder, replicas).await?,
         Wanted::Stores(stores) => *stores,
     };
     migrate(&stores.postgres().url()).await?;

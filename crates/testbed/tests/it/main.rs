@@ -4,4 +4,5 @@
 
 mod bed;
 mod proof;
+mod turn;
 mod up;

@@ -3,9 +3,13 @@
 mod bad_input;
 mod dead_letters;
 mod exactly_once;
+mod flood;
 mod inbox;
 mod outage;
+mod real_clients;
 mod real_input;
 mod rolling_restart;
 mod shutdown;
+mod slow_clients;
+mod store_loss;
 mod system;

@@ -10,21 +10,25 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tocsin_testbed::{Port, Stores, poll, programs};
 
+use crate::turn::Turn;
+
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A state folder whose Tocsin is stopped when the test ends, however it ends.
 struct Checkout {
     state: TempDir,
+    _turn: Turn,
 }
 
 impl Checkout {
-    fn new() -> Self {
+    async fn new() -> Self {
+        let turn = Turn::shared().await;
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o711);
         let parent = Stores::shared().unwrap().folder().to_owned();
         // Longer than the address of a unix socket may be.
         let name = format!("a-deep-folder-{}-", "x".repeat(100));
         let state = tempfile::Builder::new().prefix(&name).permissions(permissions).tempdir_in(parent).unwrap();
-        Self { state }
+        Self { state, _turn: turn }
     }
 
     fn run(&self, args: &[&str]) -> Output {
@@ -85,7 +89,7 @@ fn shell(line: &str) -> String {
 
 #[tokio::test]
 async fn the_lines_that_up_ends_with_make_an_incident_and_a_message() {
-    let checkout = Checkout::new();
+    let checkout = Checkout::new().await;
     let port = free_port();
     let text = checkout.must(&["up", "--detach", "--port", &port]);
     assert_eq!(checkout.must(&["up", "--detach", "--port", &port]), text, "up twice says the same");
@@ -125,7 +129,7 @@ async fn the_lines_that_up_ends_with_make_an_incident_and_a_message() {
 
 #[tokio::test]
 async fn one_process_can_be_stopped_killed_paused_and_restarted() {
-    let checkout = Checkout::new();
+    let checkout = Checkout::new().await;
     checkout.must(&["up", "--detach", "--port", &free_port()]);
     let before = checkout.pid("worker-1");
     checkout.must(&["kill", "worker-1"]);
@@ -148,7 +152,7 @@ async fn one_process_can_be_stopped_killed_paused_and_restarted() {
 
 #[tokio::test]
 async fn a_taken_port_is_named_and_nothing_is_left_running() {
-    let checkout = Checkout::new();
+    let checkout = Checkout::new().await;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     for detach in [&["--detach"][..], &[]] {
@@ -162,7 +166,7 @@ async fn a_taken_port_is_named_and_nothing_is_left_running() {
 
 #[tokio::test]
 async fn a_supervisor_that_is_killed_takes_everything_with_it_and_up_works_again() {
-    let checkout = Checkout::new();
+    let checkout = Checkout::new().await;
     let port = free_port();
     checkout.must(&["up", "--detach", "--port", &port]);
     let (status, _) = checkout.status();

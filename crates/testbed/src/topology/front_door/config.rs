@@ -8,6 +8,9 @@ pub(super) const BACKENDS: [&str; 2] = ["ingest", "api"];
 /// What senders post to; everything else is for the api.
 const INGEST_PATHS: &str = "/api/v1/webhooks/ /api/v2/alerts /v2/enqueue /integrations/v1/ /api/v1/slack/";
 
+/// Most bytes of a request's headers. Senders and browsers stay below half of it; the services would take more.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+
 /// One server behind the front door.
 #[derive(Debug, Clone)]
 pub struct Server {
@@ -22,6 +25,9 @@ pub struct Server {
 const GLOBAL: &str = "\
 global
     maxconn 4000
+    # What one request's line and headers must fit into, together with what we add; beyond it they are not even read.
+    tune.bufsize 32768
+    tune.http.maxhdr 96
     # A second HAProxy on our port shall fail, not share it.
     noreuseport
     # Small services, quick answers: what is left of an old process on reload has no long business.
@@ -38,7 +44,8 @@ defaults
     timeout queue 2s
     timeout tunnel 1h
     option http-keep-alive
-    option forwardfor
+    # The time limit of http-request holds for the body, too (up to its first 32 KiB), and no server waits for a slow sender.
+    option http-buffer-request
     option redispatch 1
     http-reuse safe
     retries 3
@@ -59,6 +66,9 @@ const PROBLEMS: [(u16, &str, &str); 6] = [
     (504, "gateway_timeout", "The server took too long to answer"),
 ];
 
+/// Not an error of `HAProxy`'s own kinds, so a rule answers it.
+const HEADERS_TOO_LARGE: (u16, &str, &str) = (431, "headers_too_large", "The headers of the request are too large");
+
 /// The whole configuration.
 pub(super) fn render(port: u16, statistics: u16, ingest: &[Server], api: &[Server]) -> String {
     let mut text = GLOBAL.to_owned();
@@ -71,6 +81,8 @@ pub(super) fn render(port: u16, statistics: u16, ingest: &[Server], api: &[Serve
             problem(status, code, title)
         );
     }
+    let (status, code, title) = HEADERS_TOO_LARGE;
+    let too_large = problem(status, code, title);
     let _ = write!(
         text,
         "
@@ -79,6 +91,10 @@ frontend front_door
     unique-id-format %[uuid()]
     http-request set-header X-Request-Id %[unique-id] unless {{ req.hdr(X-Request-Id) -m found }}
     http-request set-var(txn.request_id) req.hdr(X-Request-Id)
+    # We are the edge: what a sender says of its own address is no evidence.
+    http-request set-header X-Forwarded-For %[src]
+    http-request return status {status} content-type application/problem+json \
+hdr X-Request-Id %[var(txn.request_id)] lf-string '{too_large}' if {{ req.hdrs,length gt {MAX_HEADER_BYTES} }}
     acl for_ingest path_beg {INGEST_PATHS}
     use_backend ingest if for_ingest
     default_backend api

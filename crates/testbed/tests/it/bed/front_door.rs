@@ -52,10 +52,18 @@ async fn a_request_gets_an_id_unless_it_brings_one() {
     let (front_door, _folder) = open(&[], &[server]).await;
     get(&front_door.url()).await;
     let client = http::client().unwrap();
-    client.get(front_door.url()).header("X-Request-Id", "mine").send().await.unwrap();
+    let brings_its_own = client.get(front_door.url()).header("X-Request-Id", "mine");
+    brings_its_own.header("X-Forwarded-For", "203.0.113.9").send().await.unwrap();
     let ids: Vec<_> = api.requests().iter().map(|request| request.header("x-request-id").unwrap().to_owned()).collect();
     assert_eq!((ids[0].len(), ids[1].as_str()), (36, "mine"));
-    assert_eq!(api.requests()[0].header("x-forwarded-for"), Some("127.0.0.1"));
+    for request in api.requests() {
+        let addresses: Vec<_> = request.headers.iter().filter(|(name, _)| name == "x-forwarded-for").collect();
+        assert_eq!(
+            addresses,
+            [&("x-forwarded-for".to_owned(), "127.0.0.1".to_owned())],
+            "the peer's, not what it says"
+        );
+    }
 }
 
 #[tokio::test]
@@ -86,6 +94,24 @@ async fn without_a_healthy_server_the_front_door_answers_with_a_problem_document
       "type": "urn:tocsin:problem:no_healthy_server"
     }
     "#);
+}
+
+#[tokio::test]
+async fn headers_that_are_too_large_are_refused_and_reach_nobody() {
+    let (api, server) = double("api-1");
+    let (front_door, _folder) = open(&[], &[server]).await;
+    let client = http::client().unwrap();
+    let send = async |bytes| client.get(front_door.url()).header("X-Large", "x".repeat(bytes)).send().await.unwrap();
+    assert_eq!(send(15_000).await.status(), 200);
+    let refused = send(17_000).await;
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["content-type"]),
+        (431, &"application/problem+json".parse().unwrap())
+    );
+    let problem: Value = refused.json().await.unwrap();
+    assert_eq!((&problem["code"], &problem["status"]), (&"headers_too_large".into(), &431.into()));
+    assert_eq!(send(60_000).await.status(), 400, "more than it reads");
+    assert_eq!(api.count(), 1);
 }
 
 #[tokio::test]

@@ -1,8 +1,12 @@
 //! Stores, and tenants in shared ones.
 
+use std::time::Duration;
+
 use tempfile::TempDir;
 use tocsin_testbed::process::Process;
-use tocsin_testbed::{Database, KeySpace, Stores, Tenant};
+use tocsin_testbed::{Database, KeySpace, Stores, Tenant, poll};
+
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A folder that Postgres' own account can pass through when the tests run as root.
 fn folder() -> TempDir {
@@ -54,6 +58,29 @@ async fn stores_are_as_durable_as_the_promises_need() {
     let settings = "SELECT current_setting('fsync'), current_setting('synchronous_commit'), \
                     current_setting('server_encoding'), current_setting('listen_addresses')";
     assert_eq!(database.sql(settings).await.unwrap(), [["on", "on", "UTF8", "127.0.0.1"]]);
+}
+
+#[tokio::test]
+async fn replicas_follow_and_acknowledge_what_the_primary_takes() {
+    let folder = folder();
+    let stores = Stores::start_with_replicas(folder.path(), 2).await.unwrap();
+    let [one, other] = stores.replicas() else { panic!("two replicas") };
+    let primary = stores.redis();
+    primary.command(["SET", "kept", "1"]).await.unwrap();
+    poll::until("the write to be everywhere", DEADLINE, async || {
+        poll::expect(one.command(["GET", "kept"]).await.unwrap(), |value| value == "1")
+    })
+    .await
+    .unwrap();
+    assert!(one.command(["SET", "kept", "2"]).await.is_err(), "a replica takes no writes");
+    assert_eq!(primary.info("connected_slaves").await.unwrap().as_deref(), Some("2"));
+
+    other.process().kill().await.unwrap();
+    primary.command(["SET", "kept", "3"]).await.unwrap();
+    other.process().start().await.unwrap();
+    other.wait_ready().await.unwrap();
+    primary.wait_until_online(other).await.unwrap();
+    assert_eq!(other.command(["GET", "kept"]).await.unwrap(), "3", "online means that it has everything");
 }
 
 #[tokio::test]

@@ -212,7 +212,5 @@ async fn assert_refused(case: &Case, response: Response) {
 }
 
 fn resident_kib(process: &Process) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid().unwrap())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    process.memory().unwrap().resident_kib
 }

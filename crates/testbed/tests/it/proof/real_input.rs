@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use serde_json::Value;
 use tocsin_shared::{Fingerprint, Labels};
 use tocsin_testbed::doubles::{Recorded, Recorder};
 use tocsin_testbed::process::Spec;
-use tocsin_testbed::{Port, Process, poll, programs};
+use tocsin_testbed::{Port, Process, programs};
 
 use super::system::{PATIENCE, System};
 
@@ -98,7 +97,7 @@ impl System {
         target.set_page("/metrics", "queue_depth{queue=\"invoices\"} 80\n");
         let _prometheus = Program::prometheus(folder, target.url().trim_start_matches("http://"), alerting).await;
 
-        let incident = self.incident_in_state("triggered").await;
+        let incident = self.only_incident("triggered").await;
         assert_eq!(incident["title"], "Queue invoices holds 80 messages");
         assert_eq!(incident["severity"], "critical");
         assert_eq!(incident["labels"]["team"], "payments");
@@ -114,26 +113,12 @@ impl System {
         self.slack.wait_for_request("the notice of the incident", PATIENCE, opened).await.unwrap();
 
         target.set_page("/metrics", "queue_depth{queue=\"invoices\"} 3\n");
-        let incident = self.incident_in_state("resolved").await;
+        let incident = self.only_incident("resolved").await;
         assert_eq!((&incident["firing_count"], &incident["alerts"][0]["status"]), (&0.into(), &"resolved".into()));
         assert!(incident["resolved_at"].is_string());
         self.slack.wait_for_request("the notice of its end", PATIENCE, told("Resolved")).await.unwrap();
         self.wait_until_everybody_is_told().await;
         assert_eq!(self.slack.count(), 2, "one message when it opened, one when it resolved");
         self.topology.stop().await.unwrap();
-    }
-
-    /// Waits until the only incident is in this state, and gives its detail.
-    async fn incident_in_state(&self, status: &str) -> Value {
-        let number = poll::until(format!("one incident that is {status}"), PATIENCE, async || {
-            let list = self.get("/api/v1/incidents").await;
-            match list["data"].as_array().unwrap().as_slice() {
-                [incident] if incident["status"] == status => Ok(incident["incident_number"].clone()),
-                _ => Err(list.to_string()),
-            }
-        })
-        .await
-        .unwrap();
-        self.get(&format!("/api/v1/incidents/{number}")).await
     }
 }

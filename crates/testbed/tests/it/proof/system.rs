@@ -8,13 +8,16 @@ use tocsin_testbed::doubles::Recorder;
 use tocsin_testbed::topology::TopologyBuilder;
 use tocsin_testbed::{Topology, http, poll};
 
+use crate::turn::Turn;
+
 /// Time within which anything that should happen has happened, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A configuration that tells one Slack receiver of everything.
+/// A configuration that tells one Slack receiver of everything, and lets a test send as fast as it can.
 pub(crate) const CONFIG: &str = "
 route: {receiver: ops, group_by: [alertname]}
 receivers: [{name: ops, slack: {webhook_url_env: TOCSIN_SLACK_WEBHOOK_URL}}]
+webhooks: {limit: {per_minute: 1000000}}
 api: {tokens: [{name: test, scopes: [read], sha256_env: TOCSIN_DEMO_TOKEN_SHA256}]}
 ";
 
@@ -23,15 +26,25 @@ pub(crate) struct System {
     pub(crate) topology: Topology,
     pub(crate) slack: Recorder,
     pub(crate) client: Client,
+    _turn: Turn,
 }
 
 impl System {
     /// Starts one, changed by `adjust`.
     pub(crate) async fn start(adjust: impl FnOnce(TopologyBuilder) -> TopologyBuilder) -> Self {
+        Self::start_in_turn(Turn::shared().await, adjust).await
+    }
+
+    /// As [`System::start`], with no other system on the machine for as long as it lives.
+    pub(crate) async fn start_alone(adjust: impl FnOnce(TopologyBuilder) -> TopologyBuilder) -> Self {
+        Self::start_in_turn(Turn::alone().await, adjust).await
+    }
+
+    async fn start_in_turn(turn: Turn, adjust: impl FnOnce(TopologyBuilder) -> TopologyBuilder) -> Self {
         let slack = Recorder::start().unwrap();
         let builder = Topology::builder().config_text(CONFIG).slack_webhook_url(slack.slack_webhook_url());
         let topology = adjust(builder).start().await.unwrap();
-        Self { topology, slack, client: http::client().unwrap() }
+        Self { topology, slack, client: http::client().unwrap(), _turn: turn }
     }
 
     /// What a script reads from the API.
@@ -49,26 +62,28 @@ impl System {
         Ok((response.status(), response.json().await?))
     }
 
+    /// Waits until the only incident is in this state, and gives its detail.
+    pub(crate) async fn only_incident(&self, status: &str) -> Value {
+        let number = poll::until(format!("one incident that is {status}"), PATIENCE, async || {
+            let list = self.get("/api/v1/incidents").await;
+            match list["data"].as_array().unwrap().as_slice() {
+                [incident] if incident["status"] == status => Ok(incident["incident_number"].clone()),
+                _ => Err(list.to_string()),
+            }
+        })
+        .await
+        .unwrap();
+        self.get(&format!("/api/v1/incidents/{number}")).await
+    }
+
     /// The one number that a query counts.
     pub(crate) async fn count(&self, sql: &str) -> i64 {
         self.topology.tenant().sql(sql).await.unwrap()[0][0].parse().unwrap()
     }
 
-    /// Waits until every accepted entry is applied and acknowledged: the stream is empty and nothing is pending.
+    /// Waits until every accepted delivery is applied and acknowledged.
     pub(crate) async fn wait_until_drained(&self) {
-        let key = format!("{}:v1:{{0}}:events", self.topology.tenant().redis_prefix());
-        poll::until("the events stream to be empty", PATIENCE, async || {
-            let redis = |command: &'static [&'static str]| {
-                let args: Vec<String> = command.iter().map(|arg| arg.replace("KEY", &key)).collect();
-                async move { self.topology.tenant().redis(args).await.unwrap() }
-            };
-            let length = redis(&["XLEN", "KEY"]).await;
-            let pending = redis(&["XPENDING", "KEY", "worker"]).await;
-            let pending = pending.lines().next().unwrap_or_default().to_owned();
-            poll::expect((length.trim().to_owned(), pending), |(length, pending)| length == "0" && pending == "0")
-        })
-        .await
-        .unwrap();
+        self.topology.wait_until_drained(PATIENCE).await.unwrap();
     }
 
     /// Waits until every ledger row is delivered, and the receiver has each exactly once.

@@ -1,0 +1,73 @@
+//! Whether what was accepted has been applied.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use super::{BenchError, page};
+use crate::{Topology, http, poll};
+
+/// How long a worker may make no headway before we give up on it.
+const STALL: Duration = Duration::from_mins(1);
+
+/// What became of the deliveries of a topology.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Applied {
+    /// Answered 2xx, as ingest counts.
+    pub accepted: u64,
+    /// In the database.
+    pub applied: u64,
+}
+
+impl Applied {
+    /// Deliveries that were durable before ingest could say so, because the sender had hung up: wrk does, at its end.
+    pub(super) fn unanswered(self) -> u64 {
+        self.applied.saturating_sub(self.accepted)
+    }
+}
+
+/// Waits until the worker has nothing left to do, and compares.
+///
+/// # Errors
+/// [`BenchError::Lost`] when anything that was accepted is not there; and when the worker does not come to an end.
+pub(super) async fn check(topology: &Topology, what: &str) -> Result<Applied, BenchError> {
+    let accepted = accepted(topology).await?;
+    drain(topology).await?;
+    let applied = count(topology, "SELECT count(*) FROM event_ids").await?;
+    if applied < accepted {
+        return Err(BenchError::Lost { what: what.to_owned(), accepted, applied });
+    }
+    Ok(Applied { accepted, applied })
+}
+
+/// How many deliveries all ingest processes have accepted.
+async fn accepted(topology: &Topology) -> Result<u64, BenchError> {
+    let mut accepted = 0.0;
+    for service in topology.services(crate::Service::Ingest) {
+        let metrics = http::text(&format!("{}/metrics", service.url())).await?;
+        accepted += page::sum(&metrics, "tocsin_ingest_webhooks_total", &["outcome=\"accepted\""]);
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of requests")]
+    Ok(accepted as u64)
+}
+
+/// Waits until nothing accepted is left to apply, for as long as there is less of it from minute to minute.
+pub(super) async fn drain(topology: &Topology) -> Result<(), BenchError> {
+    let mut before = topology.unapplied().await?;
+    while before > 0 {
+        let now = Cell::new(before);
+        poll::until("the worker to make headway", STALL, async || {
+            now.set(topology.unapplied().await.map_err(|error| error.to_string())?);
+            poll::expect(now.get(), |now| *now < before)
+        })
+        .await?;
+        before = now.get();
+    }
+    Ok(())
+}
+
+/// The one number that a query counts.
+pub(super) async fn count(topology: &Topology, sql: &str) -> Result<u64, BenchError> {
+    let rows = topology.tenant().sql(sql).await?;
+    let text = rows.first().and_then(|row| row.first()).cloned().unwrap_or_default();
+    text.parse().map_err(|_not_a_number| BenchError::NotANumber { text })
+}

@@ -1,0 +1,105 @@
+//! `bench`: measures, prints a table, and writes JSON.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use tocsin_testbed::bench::{self, Bare, Report};
+
+use super::error::CliError;
+use super::run_folder::RunFolder;
+use super::with_stores::Signals;
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    bench: Bench,
+    /// Write the figures to this file, as JSON.
+    #[arg(long, value_name = "FILE", global = true)]
+    json: Option<PathBuf>,
+    /// Keep the folder with data and logs.
+    #[arg(long, global = true)]
+    keep: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// How fast ingest accepts, against a bare server and Alertmanager.
+    Ingest {
+        /// How often each subject is measured.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        rounds: u32,
+        /// How many seconds each time.
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=600))]
+        seconds: u64,
+        /// Connections of the load generator.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        connections: u32,
+    },
+    /// What 500 clients of one address get that send far more than they may.
+    Flood {
+        /// For how many seconds.
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+        seconds: u64,
+    },
+    /// What senders notice when a store goes and comes back.
+    StoreLoss,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BareServerArgs {
+    /// The port on 127.0.0.1.
+    #[arg(long)]
+    port: u16,
+    /// Threads that serve.
+    #[arg(long)]
+    workers: usize,
+    /// Parse what comes as alerts.
+    #[arg(long)]
+    parse: bool,
+}
+
+/// Measures and reports. A figure below its goal is no failure; a check that fails is.
+pub(crate) async fn bench(args: BenchArgs) -> Result<ExitCode, CliError> {
+    let mut signals = Signals::new()?;
+    let folder = RunFolder::create()?;
+    // What was started is dropped with the future, and thereby killed.
+    let report = tokio::select! {
+        report = measure(&args.bench, &folder) => report,
+        _signal = signals.next() => Err(CliError::Interrupted),
+    };
+    if args.keep {
+        eprintln!("kept {}", folder.keep().display());
+    } else {
+        folder.remove()?;
+    }
+    let report = report?;
+    println!("{report}");
+    if let Some(path) = args.json {
+        let json = serde_json::to_string_pretty(&report).map_err(CliError::Report)?;
+        std::fs::write(&path, json + "\n").map_err(CliError::file("write", path))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure(bench: &Bench, folder: &RunFolder) -> Result<Report, CliError> {
+    let folder = folder.path();
+    let report = match *bench {
+        Bench::Ingest { rounds, seconds, connections } => {
+            let duration = Duration::from_secs(seconds);
+            bench::ingest::run(bench::ingest::Options { rounds, duration, connections }, folder).await
+        }
+        Bench::Flood { seconds } => bench::flood::run(Duration::from_secs(seconds), folder).await,
+        Bench::StoreLoss => bench::store_loss::run(folder).await,
+    };
+    Ok(report?)
+}
+
+/// Serves what ingest is measured against, until the process is asked to stop.
+pub(crate) async fn serve_bare(args: BareServerArgs) -> Result<ExitCode, CliError> {
+    let bare = if args.parse { Bare::Parses } else { Bare::Reads };
+    let served = bench::serve_bare(bare, args.port, args.workers).await;
+    served.map_err(|source| CliError::Run { program: "bare-server".to_owned(), source })?;
+    Ok(ExitCode::SUCCESS)
+}
