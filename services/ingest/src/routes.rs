@@ -12,7 +12,7 @@ use tocsin_service::config::Reloading;
 use tocsin_service::config::document::OverLimit;
 use tocsin_service::http::Problem;
 use tocsin_service::telemetry::trace;
-use tocsin_shared::{ErrorCode, TraceContext};
+use tocsin_shared::{ErrorCode, EventId, TraceContext};
 use tracing::Instrument as _;
 
 use crate::accept::{AcceptError, Acceptor, Delivery};
@@ -41,6 +41,8 @@ pub(crate) struct Ingest {
 
 /// Adds the routes of each source.
 pub(crate) fn add(app: &mut web::ServiceConfig) {
+    // Before the sources: `schema` could be a key.
+    app.service(web::resource("/api/v1/webhooks/generic/schema").get(generic_schema));
     for source in sources::ALL {
         let handler = move |request, payload, ingest| webhook(source, request, payload, ingest);
         app.service(web::resource(source.path).post(handler));
@@ -49,6 +51,10 @@ pub(crate) fn add(app: &mut web::ServiceConfig) {
         }
     }
     app.service(web::resource("/api/v1/webhooks/{source}").to(unknown_source));
+}
+
+async fn generic_schema() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/schema+json").body(sources::generic::SCHEMA)
 }
 
 async fn unknown_source() -> Result<HttpResponse, Problem> {
@@ -181,11 +187,15 @@ impl Ingest {
         if let Some(url) = confirm {
             self.sns.confirm(&url).await?;
         }
+        let received = alerts.len();
+        if received == 0 && acknowledged.is_empty() {
+            // A subscription, or news that is of no alert: there is nothing to lose.
+            return Ok(Accepted { source: source.name, received, event_id: EventId::received_at(received_at), dedup_key });
+        }
         let delivery_id = match delivery_id {
             Some(id) => Some(id),
             None => header_delivery_id(headers)?,
         };
-        let received = alerts.len();
         // The sender's trace goes on; where it has none, one begins here.
         let trace = trace::context_of(&tracing::Span::current(), parent.unwrap_or_else(TraceContext::random));
         let integration = integration.name.clone();

@@ -14,6 +14,7 @@ use actix_web::http::header::HeaderMap;
 use chrono::{DateTime, Utc};
 use tocsin_ingest::sources::{ALL, KeyPlace, Request};
 use tocsin_shared::Envelope;
+use tocsin_shared::envelope::FIELDS;
 
 /// A fixed time of receipt, so that a finding can be repeated: 2026-11-23T12:00:00Z.
 const RECEIVED_AT: DateTime<Utc> = DateTime::from_timestamp(1_795_435_200, 0).expect("a time");
@@ -43,8 +44,8 @@ pub fn envelope(body: &str) {
     ];
     let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     if let Ok(read) = Envelope::from_fields(&fields) {
-        let written = read.to_fields().expect("an envelope can be written");
-        let fields: HashMap<_, _> = written.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let written = read.to_values().expect("an envelope can be written");
+        let fields: HashMap<_, _> = FIELDS.map(str::to_owned).into_iter().zip(written).collect();
         assert_eq!(Envelope::from_fields(&fields).expect("what was written can be read"), read);
     }
 }
