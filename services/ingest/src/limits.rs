@@ -27,7 +27,7 @@ const SHARED_TIMEOUT: Duration = Duration::from_millis(40);
 /// Most keys that are remembered; for what is beyond, Redis is asked each time.
 const MAX_ROWS: usize = 65_536;
 /// Silence after which a key is forgotten, and how often that is looked for while the table is full.
-const FORGET_AFTER: Duration = Duration::from_secs(60);
+const FORGET_AFTER: Duration = Duration::from_mins(1);
 const PURGE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Whom a limit is for.
@@ -57,7 +57,7 @@ impl Key {
 
 /// A whole minute's worth may come at once; after that, cells come back evenly.
 fn quota(per_minute: NonZeroU32) -> Quota {
-    Quota { interval: Duration::from_secs(60) / per_minute.get(), burst: per_minute.get() }
+    Quota { interval: Duration::from_mins(1) / per_minute.get(), burst: per_minute.get() }
 }
 
 /// A tenth of a second's worth.
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(table.row(&other, |_, _| ()), None, "full");
         assert_eq!(table.rows.len(), MAX_ROWS);
         table.next_purge = Instant::now();
-        table.rows.values_mut().for_each(|row| row.forget());
+        table.rows.values_mut().for_each(Row::forget);
         assert_eq!(table.row(&other, |_, _| ()), Some(()));
         assert_eq!(table.rows.len(), 1);
     }

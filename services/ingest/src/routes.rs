@@ -190,7 +190,12 @@ impl Ingest {
         let received = alerts.len();
         if received == 0 && acknowledged.is_empty() {
             // A subscription, or news that is of no alert: there is nothing to lose.
-            return Ok(Accepted { source: source.name, received, event_id: EventId::received_at(received_at), dedup_key });
+            return Ok(Accepted {
+                source: source.name,
+                received,
+                event_id: EventId::received_at(received_at),
+                dedup_key,
+            });
         }
         let delivery_id = match delivery_id {
             Some(id) => Some(id),

@@ -130,7 +130,7 @@ impl Row {
 
     #[cfg(test)]
     pub(crate) fn forget(&mut self) {
-        self.last_used -= Duration::from_secs(3_600);
+        self.last_used -= Duration::from_hours(1);
     }
 }
 
