@@ -1,7 +1,7 @@
 //! Real stores: a private Redis and a private Postgres, on free ports, with their data in one folder.
 //!
 //! Their settings are those that Tocsin's promises rest on: Redis writes its append-only file before it answers and evicts
-//! nothing; Postgres syncs every commit. Neither reads a configuration file of the system, and both listen on 127.0.0.1
+//! nothing; Postgres syncs every commit. Each service has its own Redis user and Postgres role, as it is shipped. Neither reads a configuration file of the system, and both listen on 127.0.0.1
 //! alone, where Postgres trusts everybody.
 
 mod postgres;
@@ -12,8 +12,9 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use self::postgres::Postgres;
-pub(crate) use self::postgres::query;
+pub(crate) use self::postgres::{postgres_url_of, query};
 pub use self::redis::Redis;
+pub(crate) use self::redis::redis_url_of;
 pub use self::shared::SharedStores;
 use crate::command::Run;
 use crate::{Result, Service, programs};

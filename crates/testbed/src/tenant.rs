@@ -7,8 +7,8 @@ use std::time::Duration;
 use rand::Rng;
 
 use crate::command::Run;
-use crate::stores::query;
-use crate::{Result, SharedStores, programs};
+use crate::stores::{postgres_url_of, query, redis_url_of};
+use crate::{Result, Service, SharedStores, programs};
 
 /// How long one `redis-cli` may take.
 const REDIS_DEADLINE: Duration = Duration::from_secs(30);
@@ -63,6 +63,18 @@ impl Tenant {
     #[must_use]
     pub fn database_url(&self) -> &str {
         self.database.url()
+    }
+
+    /// Its Redis with the user of a service, who may do what that service needs.
+    #[must_use]
+    pub fn redis_url_for(&self, service: Service) -> String {
+        redis_url_of(self.redis_url(), service.name())
+    }
+
+    /// Its database with the role of a service, which may do what that service needs.
+    #[must_use]
+    pub fn database_url_for(&self, service: Service) -> String {
+        postgres_url_of(self.database_url(), &format!("tocsin_{service}"))
     }
 
     /// As [`Database::sql`].

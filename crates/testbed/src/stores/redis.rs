@@ -18,6 +18,11 @@ const STOP_DEADLINE: Duration = Duration::from_secs(10);
 /// How long one probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// The users of the services, as they are shipped: without passwords, so that nobody can log in.
+const USERS: &str = include_str!("../../../bus/users.acl");
+/// The password of every user in a private Redis, which takes any.
+const PASSWORD: &str = "any";
+
 /// A private `redis-server`.
 #[derive(Debug)]
 pub struct Redis {
@@ -32,6 +37,8 @@ impl Redis {
     /// When `redis-server` is missing, does not start or does not become ready.
     pub async fn start(folder: &Path, logs: &Path) -> Result<Self> {
         fs::create_dir_all(folder).map_err(TestbedError::file("create", folder))?;
+        let users = folder.join("users.acl");
+        fs::write(&users, open_users()).map_err(TestbedError::file("write", &users))?;
         let port = Port::free()?;
         let number = port.number().to_string();
         // Without a file name as its first argument Redis reads no configuration file.
@@ -39,6 +46,7 @@ impl Redis {
             .args(["--port", number.as_str(), "--bind", "127.0.0.1", "--daemonize", "no", "--logfile", ""])
             .args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""])
             .args(["--maxmemory-policy", "noeviction"])
+            .args(["--aclfile".as_ref(), users.as_os_str()])
             .args(["--dir".as_ref(), folder.as_os_str()]);
         spec.stop_deadline = STOP_DEADLINE;
         let redis = Self { process: Process::new(spec), port };
@@ -75,6 +83,16 @@ impl Redis {
             Err(_elapsed) => Err("no answer".to_owned()),
         }
     }
+}
+
+/// The users as shipped, with whom anybody on this machine may log in, and the default user as administrator.
+fn open_users() -> String {
+    USERS.replace("user default off resetpass", "user default on nopass ~* &* +@all").replace("resetpass", "nopass")
+}
+
+/// The address with which a service's own user logs in.
+pub(crate) fn redis_url_of(url: &str, user: &str) -> String {
+    url.replacen("redis://", &format!("redis://{user}:{PASSWORD}@"), 1)
 }
 
 async fn ping(port: u16) -> std::io::Result<String> {

@@ -4,6 +4,7 @@ mod bad_input;
 mod dead_letters;
 mod exactly_once;
 mod inbox;
+mod least_privilege;
 mod outage;
 mod real_input;
 mod rolling_restart;
