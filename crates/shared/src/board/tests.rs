@@ -191,8 +191,8 @@ fn an_acknowledgement_takes_the_incident_of_a_firing_alert_once() {
     let told: Vec<_> = changes.notices.iter().map(|notice| (notice.kind, notice.revision)).collect();
     assert_eq!(told, [(NoticeKind::Triggered, 1), (NoticeKind::Acknowledged, 2)]);
     let kinds: Vec<_> = changes.timeline.iter().map(|entry| entry.kind).collect();
-    use TimelineKind::{AlertFiring, IncidentAcknowledged, IncidentTriggered};
-    assert_eq!(kinds, [IncidentTriggered, IncidentAcknowledged, AlertFiring]);
+    let expected = [TimelineKind::IncidentTriggered, TimelineKind::IncidentAcknowledged, TimelineKind::AlertFiring];
+    assert_eq!(kinds, expected);
 }
 
 #[test]
