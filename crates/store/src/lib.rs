@@ -20,6 +20,7 @@ mod operation;
 mod page;
 mod parts;
 mod pool;
+mod privileges;
 mod schema;
 mod timeline;
 
@@ -38,6 +39,7 @@ pub use migrations::migrate;
 pub use operation::Operation;
 pub use page::{Page, Window};
 pub use parts::Parts;
+pub use privileges::{Privileges, grant_privileges};
 use secrecy::SecretString;
 pub use timeline::TimelineRecord;
 

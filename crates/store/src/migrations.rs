@@ -15,12 +15,18 @@ const LOCK: i64 = 0x0000_746f_6373_696e;
 
 /// Applies every migration that is not applied yet, and says which. Must be called on a multi-threaded tokio runtime.
 pub async fn migrate(url: &SecretString) -> Result<Vec<String>, StoreError> {
+    let connection = connect_alone(url).await?;
+    let mut harness = AsyncMigrationHarness::new(connection);
+    let applied = harness.run_pending_migrations(MIGRATIONS).map_err(StoreError::Migrate)?;
+    Ok(applied.iter().map(ToString::to_string).collect())
+}
+
+/// A connection that is the only one of its kind to this database, once others like it have ended.
+pub(crate) async fn connect_alone(url: &SecretString) -> Result<AsyncPgConnection, StoreError> {
     let mut connection = AsyncPgConnection::establish(url.expose_secret())
         .await
         .map_err(|error| StoreError::Connect(Box::new(error)))?;
     // A lock of the session: it goes with the connection, whatever becomes of this process.
     connection.batch_execute(&format!("SET lock_timeout = '60s'; SELECT pg_advisory_lock({LOCK})")).await?;
-    let mut harness = AsyncMigrationHarness::new(connection);
-    let applied = harness.run_pending_migrations(MIGRATIONS).map_err(StoreError::Migrate)?;
-    Ok(applied.iter().map(ToString::to_string).collect())
+    Ok(connection)
 }

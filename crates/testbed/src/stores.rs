@@ -1,8 +1,9 @@
-//! Real stores: a private Redis, with replicas if wanted, and a private Postgres, on free ports, with their data in one folder.
+//! Real stores: a private Redis, with replicas if wanted, and a private Postgres, on free ports, with their data in one
+//! folder.
 //!
 //! Their settings are those that Tocsin's promises rest on: Redis writes its append-only file before it answers and evicts
-//! nothing; Postgres syncs every commit. Neither reads a configuration file of the system, and both listen on 127.0.0.1
-//! alone, where Postgres trusts everybody.
+//! nothing; Postgres syncs every commit. Each service has its own Redis user and Postgres role, as it is shipped. Neither
+//! reads a configuration file of the system, and both listen on 127.0.0.1 alone, where Postgres trusts everybody.
 
 mod postgres;
 mod redis;
@@ -12,9 +13,9 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use self::postgres::Postgres;
-pub(crate) use self::postgres::query;
+pub(crate) use self::postgres::{postgres_url_of, query};
 pub use self::redis::Redis;
-pub(crate) use self::redis::command as redis_command;
+pub(crate) use self::redis::{command as redis_command, redis_url_of};
 pub use self::shared::SharedStores;
 use crate::command::Run;
 use crate::{Result, Service, programs};

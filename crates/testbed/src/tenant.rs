@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use crate::stores::{self, query};
-use crate::{Result, SharedStores};
+use crate::stores::{self, postgres_url_of, query, redis_url_of};
+use crate::{Result, Service, SharedStores};
 
 /// A fresh key prefix and a fresh, migrated database in the shared stores: to a Tocsin this looks like stores of its own.
 #[derive(Debug)]
@@ -59,6 +59,18 @@ impl Tenant {
     #[must_use]
     pub fn database_url(&self) -> &str {
         self.database.url()
+    }
+
+    /// Its Redis with the user of a service, who may do what that service needs.
+    #[must_use]
+    pub fn redis_url_for(&self, service: Service) -> String {
+        redis_url_of(self.redis_url(), service.name())
+    }
+
+    /// Its database with the role of a service, which may do what that service needs.
+    #[must_use]
+    pub fn database_url_for(&self, service: Service) -> String {
+        postgres_url_of(self.database_url(), &format!("tocsin_{service}"))
     }
 
     /// As [`Database::sql`].

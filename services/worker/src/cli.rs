@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Arg, value_parser};
-use tocsin_service::config::{Document, Environment, common};
+use tocsin_service::config::{Document, Environment, SecretString, common};
+use tocsin_store::{Privileges, StoreError};
 use tocsin_worker::VARIABLES;
 
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -40,23 +41,33 @@ pub(crate) async fn migrate(env: &mut Environment) -> ExitCode {
     if let Err(error) = env.finish() {
         return tocsin_service::report(&error);
     }
-    match tocsin_store::migrate(&url).await {
-        Ok(applied) if applied.is_empty() => {
-            println!("the schema is up to date");
-            ExitCode::SUCCESS
-        }
-        Ok(applied) => {
-            for migration in applied {
-                println!("applied {migration}");
-            }
-            ExitCode::SUCCESS
-        }
+    match bring_up_to_date(&url).await {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}", tocsin_service::with_causes(&error));
             eprintln!("  {} names the database; nothing was half applied", common::DATABASE_URL.name());
             ExitCode::FAILURE
         }
     }
+}
+
+async fn bring_up_to_date(url: &SecretString) -> Result<(), StoreError> {
+    let applied = tocsin_store::migrate(url).await?;
+    if applied.is_empty() {
+        println!("the schema is up to date");
+    }
+    for migration in applied {
+        println!("applied {migration}");
+    }
+    match tocsin_store::grant_privileges(url).await? {
+        Privileges::Granted => println!("the roles of the services have just what they need"),
+        Privileges::RolesMissing => {
+            eprintln!("warning: the services have no roles of their own, and this user may not make them");
+            eprintln!("  remedy: have an administrator run crates/store/privileges/roles.sql, then migrate again");
+            eprintln!("  until then, let the services use the user that owns the tables");
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn check_config(file: &Path) -> ExitCode {

@@ -14,5 +14,6 @@ mod inbox;
 mod ledger;
 mod lists;
 mod outage;
+mod privileges;
 mod schema;
 mod stage;

@@ -110,6 +110,11 @@ impl Postgres {
     }
 }
 
+/// The address with which a service's own role logs in.
+pub(crate) fn postgres_url_of(url: &str, role: &str) -> String {
+    url.replacen(&format!("postgres://{ROLE}@"), &format!("postgres://{role}@"), 1)
+}
+
 /// Runs SQL through `psql`; rows of columns, as text. NULL is the empty string.
 pub(crate) async fn query(url: &str, sql: &str) -> Result<Vec<Vec<String>>> {
     query_within(QUERY_DEADLINE, url, sql).await

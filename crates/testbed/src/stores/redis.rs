@@ -24,6 +24,11 @@ const ONLINE_DEADLINE: Duration = Duration::from_secs(20);
 /// How long one `redis-cli` may take.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 
+/// The users of the services, as they are shipped: without passwords, so that nobody can log in.
+const USERS: &str = include_str!("../../../bus/users.acl");
+/// The password of every user in a private Redis, which takes any.
+const PASSWORD: &str = "any";
+
 /// A private `redis-server`.
 #[derive(Debug)]
 pub struct Redis {
@@ -55,6 +60,8 @@ impl Redis {
 
     async fn start_as(name: &str, folder: &Path, logs: &Path, extra: &[&str]) -> Result<Self> {
         fs::create_dir_all(folder).map_err(TestbedError::file("create", folder))?;
+        let users = folder.join("users.acl");
+        fs::write(&users, open_users()).map_err(TestbedError::file("write", &users))?;
         let port = Port::free()?;
         let number = port.number().to_string();
         // Without a file name as its first argument Redis reads no configuration file.
@@ -65,6 +72,7 @@ impl Redis {
             // A replica that asks is served at once, instead of waiting five seconds for others to ask, too.
             .args(["--repl-diskless-sync-delay", "0"])
             .args(extra.iter().copied())
+            .args(["--aclfile".as_ref(), users.as_os_str()])
             .args(["--dir".as_ref(), folder.as_os_str()]);
         spec.stop_deadline = STOP_DEADLINE;
         let redis = Self { process: Process::new(spec), port };
@@ -179,6 +187,16 @@ fn is_online(info: &str, port: u16) -> bool {
         let has = |wanted: &str| line.split([':', ',']).any(|part| part == wanted);
         has(&port) && has("state=online")
     })
+}
+
+/// The users as shipped, with whom anybody on this machine may log in, and the default user as administrator.
+fn open_users() -> String {
+    USERS.replace("user default off resetpass", "user default on nopass ~* &* +@all").replace("resetpass", "nopass")
+}
+
+/// The address with which a service's own user logs in.
+pub(crate) fn redis_url_of(url: &str, user: &str) -> String {
+    url.replacen("redis://", &format!("redis://{user}:{PASSWORD}@"), 1)
 }
 
 async fn ping(port: u16) -> std::io::Result<String> {

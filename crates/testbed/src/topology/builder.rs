@@ -272,9 +272,9 @@ async fn start_services(plan: Vec<(Service, Spec, Port)>, tenant: &Tenant) -> Re
     let mut services = Vec::with_capacity(plan.len());
     for (service, spec, port) in plan {
         let spec = spec
-            .env("TOCSIN_REDIS_URL", tenant.redis_url())
+            .env("TOCSIN_REDIS_URL", tenant.redis_url_for(service))
             .env("TOCSIN_REDIS_PREFIX", tenant.redis_prefix())
-            .env("TOCSIN_DATABASE_URL", tenant.database_url());
+            .env("TOCSIN_DATABASE_URL", tenant.database_url_for(service));
         let process = Process::new(spec);
         process.start().await?;
         services.push(ServiceProcess { service, process, port });

@@ -5,6 +5,7 @@ mod dead_letters;
 mod exactly_once;
 mod flood;
 mod inbox;
+mod least_privilege;
 mod outage;
 mod real_clients;
 mod real_input;

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use tocsin_shared::{AlertSeverity, AlertStatus, Envelope};
+use tocsin_shared::{AlertSeverity, AlertStatus, Envelope, EventId};
 
-use crate::api::{Api, delivery, problem};
+use crate::api::{Api, at, delivery, problem};
 
 /// A resolved incident of two alerts, and an open one whose alert has everything that an alert can have.
 fn history() -> [Envelope; 5] {
@@ -98,6 +98,24 @@ async fn an_alert_is_shown_as_in_the_list() {
         assert_eq!(&shown, listed);
     }
     insta::assert_json_snapshot!(stable(list["data"][0].clone()));
+}
+
+#[tokio::test]
+async fn an_acknowledged_incident_is_shown_with_who_took_it_and_when() {
+    let api = Api::start().await;
+    let fired = delivery("Down", "one", AlertStatus::Firing, 1);
+    let acknowledged = Envelope {
+        id: EventId::of_delivery("default", "acknowledged"),
+        received_at: at(2),
+        alerts: Vec::new(),
+        acknowledged: fired.alerts.iter().map(|event| event.fingerprint.clone()).collect(),
+        ..fired.clone()
+    };
+    api.apply(&[fired, acknowledged]).await;
+    let incident = api.read("/api/v1/incidents/1").await;
+    assert_eq!(incident["status"], "acknowledged");
+    assert_eq!((&incident["acknowledged_at"], &incident["acknowledged_by"]), (&json!(at(2)), &json!("default")));
+    assert_eq!(incident["timeline"][1]["type"], "incident_acknowledged");
 }
 
 #[tokio::test]

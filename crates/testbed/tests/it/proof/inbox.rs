@@ -49,7 +49,7 @@ async fn the_inbox_is_drained_and_people_are_told_while_redis_is_away() {
 /// Puts deliveries in as ingest does: of `ALERTS` alerts in `GROUPS` groups, firing and resolved in turns.
 async fn put_in(system: &System, deliveries: i64) {
     let insert = format!(
-        r#"INSERT INTO inbox (v, id, received_at, source, integration, traceparent, body)
+        "INSERT INTO inbox (v, id, received_at, source, integration, traceparent, body)
         SELECT '1', gen_random_uuid(), at, 'generic', 'default', '', json_build_object('alerts', json_build_array(
             json_build_object('fingerprint', lpad(to_hex(alert), 16, '0'), 'status', status, 'severity', 'critical',
                 'title', 'Alert ' || alert, 'labels', json_build_object('alertname', 'Group ' || alert % {GROUPS}),
@@ -57,7 +57,7 @@ async fn put_in(system: &System, deliveries: i64) {
         FROM (
             SELECT n % {ALERTS} AS alert, '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 second' AS at,
                 CASE WHEN n / {ALERTS} % 2 = 0 THEN 'firing' ELSE 'resolved' END AS status
-            FROM generate_series(0, {deliveries} - 1) AS n) AS told"#
+            FROM generate_series(0, {deliveries} - 1) AS n) AS told"
     );
     system.topology.tenant().sql(&insert).await.unwrap();
 }

@@ -1,0 +1,27 @@
+-- What each service may do with the tables, all of it: what is not granted here is not allowed (promise 9). Run by
+-- `tocsin-worker migrate` each time, when the roles exist; a migration that adds a table or a column adds its line here.
+BEGIN;
+
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tocsin_ingest, tocsin_worker, tocsin_notifier, tocsin_api;
+GRANT USAGE ON SCHEMA public TO tocsin_ingest, tocsin_worker, tocsin_notifier, tocsin_api;
+
+-- ingest: puts deliveries into the inbox and sees how many there are, not what they hold.
+GRANT INSERT (v, id, received_at, source, integration, traceparent, body) ON inbox TO tocsin_ingest;
+GRANT SELECT (seq, id), UPDATE (id) ON inbox TO tocsin_ingest;
+
+-- worker: the only writer of the state. Locking a row asks for the right to update one of its columns.
+GRANT SELECT, INSERT, UPDATE ON alerts, incidents TO tocsin_worker;
+GRANT SELECT, INSERT ON incident_alerts, timeline, notifications, dead_letters TO tocsin_worker;
+GRANT SELECT, INSERT, UPDATE (id), DELETE ON event_ids TO tocsin_worker;
+GRANT SELECT, UPDATE (seq), DELETE ON inbox TO tocsin_worker;
+
+-- notifier: moves the ledger on and records its attempts.
+GRANT SELECT ON incidents, notifications TO tocsin_notifier;
+GRANT UPDATE (status, reason, attempts, next_attempt_at, lease_token, lease_until, finished_at) ON notifications
+    TO tocsin_notifier;
+GRANT INSERT ON deliveries TO tocsin_notifier;
+
+-- api: reads.
+GRANT SELECT ON alerts, incidents, incident_alerts, timeline, notifications, deliveries, dead_letters TO tocsin_api;
+
+COMMIT;

@@ -1,0 +1,124 @@
+//! Each service may do what it needs and nothing else (promise 9). That what it may is enough, all other proofs show.
+
+use tocsin_testbed::{Database, KeySpace, Service, Tenant};
+
+/// What no service's role may do, whichever it is.
+const FOR_NOBODY: [&str; 5] = [
+    "CREATE TABLE own (id int)",
+    "ALTER TABLE alerts ADD COLUMN own int",
+    "DROP TABLE alerts",
+    "TRUNCATE alerts",
+    "CREATE ROLE own",
+];
+
+/// Statements that a service's role is refused, beside the above.
+fn refused(service: Service) -> &'static [&'static str] {
+    match service {
+        Service::Ingest => &[
+            "SELECT id FROM alerts",
+            "SELECT body FROM inbox",
+            "DELETE FROM inbox",
+            "UPDATE inbox SET body = ''",
+            "INSERT INTO event_ids (id) VALUES (gen_random_uuid())",
+            "SELECT id FROM notifications",
+        ],
+        Service::Worker => &[
+            "DELETE FROM alerts",
+            "DELETE FROM incidents",
+            "DELETE FROM timeline",
+            "UPDATE notifications SET status = 'dead'",
+            "SELECT id FROM deliveries",
+            "UPDATE inbox SET body = ''",
+            "INSERT INTO inbox (v, id, received_at, source, integration, traceparent, body) \
+             VALUES ('1', gen_random_uuid(), now(), '', '', '', '')",
+        ],
+        Service::Notifier => &[
+            "SELECT seq FROM inbox",
+            "SELECT id FROM alerts",
+            "UPDATE incidents SET title = ''",
+            "UPDATE notifications SET receiver = ''",
+            "DELETE FROM notifications",
+            "UPDATE deliveries SET answer = ''",
+        ],
+        Service::Api => &[
+            "INSERT INTO dead_letters (stream, entry_id, fields, reason) VALUES ('', '', '{}', '')",
+            "UPDATE incidents SET status = 'resolved'",
+            "DELETE FROM alerts",
+            "SELECT id FROM alerts FOR UPDATE",
+            "SELECT seq FROM inbox",
+            "SELECT id FROM event_ids",
+        ],
+    }
+}
+
+/// Commands that a service's Redis user is refused; `EVENTS` and `NOTIFICATIONS` stand for the keys.
+fn refused_commands(service: Service) -> &'static [&'static [&'static str]] {
+    match service {
+        Service::Ingest => &[
+            &["XRANGE", "EVENTS", "-", "+"],
+            &["XDEL", "EVENTS", "1-1"],
+            &["XTRIM", "EVENTS", "MAXLEN", "0"],
+            &["DEL", "EVENTS"],
+            &["XADD", "NOTIFICATIONS", "*", "v", "1"],
+        ],
+        Service::Worker => &[
+            &["XADD", "EVENTS", "*", "v", "1"],
+            &["XTRIM", "EVENTS", "MAXLEN", "0"],
+            &["DEL", "EVENTS"],
+            &["XREADGROUP", "GROUP", "notifier", "me", "STREAMS", "NOTIFICATIONS", ">"],
+        ],
+        Service::Notifier => &[
+            &["XADD", "EVENTS", "*", "v", "1"],
+            &["XREADGROUP", "GROUP", "worker", "me", "STREAMS", "EVENTS", ">"],
+            &["XADD", "NOTIFICATIONS", "*", "v", "1"],
+        ],
+        Service::Api => &[
+            &["XADD", "EVENTS", "*", "v", "1"],
+            &["XRANGE", "EVENTS", "-", "+"],
+            &["XRANGE", "NOTIFICATIONS", "-", "+"],
+        ],
+    }
+}
+
+/// What no service's Redis user may do.
+const COMMANDS_FOR_NOBODY: [&[&str]; 6] = [
+    &["FLUSHALL"],
+    &["KEYS", "*"],
+    &["CONFIG", "SET", "appendfsync", "no"],
+    &["ACL", "LIST"],
+    &["SHUTDOWN", "NOSAVE"],
+    &["SET", "other", "1"],
+];
+
+#[tokio::test]
+async fn postgres_refuses_each_service_what_is_not_its_own() {
+    let tenant = Tenant::shared().await.unwrap();
+    for service in Service::ALL {
+        let database = Database::at(tenant.database_url_for(service));
+        assert_eq!(database.sql("SELECT current_user").await.unwrap(), [[format!("tocsin_{service}")]]);
+        for statement in FOR_NOBODY.iter().chain(refused(service)) {
+            let error = database.sql(statement).await.unwrap_err().to_string();
+            let denied = error.contains("permission denied") || error.contains("must be owner");
+            assert!(denied, "{service}: {statement}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn redis_refuses_each_service_what_is_not_its_own() {
+    let tenant = Tenant::shared().await.unwrap();
+    for service in Service::ALL {
+        let keys = KeySpace::at(tenant.redis_url_for(service), tenant.redis_prefix());
+        assert_eq!(keys.redis(["PING"]).await.unwrap(), "PONG");
+        for command in COMMANDS_FOR_NOBODY.iter().chain(refused_commands(service)) {
+            let key = |name: &str| format!("{}:v1:{{0}}:{name}", tenant.redis_prefix());
+            let args = command.iter().map(|arg| match *arg {
+                "EVENTS" => key("events"),
+                "NOTIFICATIONS" => key("notifications"),
+                arg => arg.to_owned(),
+            });
+            let error = keys.redis(args).await.unwrap_err().to_string();
+            assert!(error.contains("NOPERM"), "{service}: {command:?}: {error}");
+        }
+    }
+}
