@@ -1,5 +1,5 @@
-//! The HTTP server that every service runs: its own routes, beside `/health`, `/ready` and `/metrics`. And the client of
-//! those that send.
+//! The HTTP server that every service runs: its own routes, beside `/health`, `/ready` and `/metrics`. And the client
+//! of those that send.
 
 mod client;
 mod problem;

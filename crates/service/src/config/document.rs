@@ -12,7 +12,7 @@ use tocsin_shared::routing::Route;
 use super::{ConfigError, Problem, SecretSource};
 pub use webhooks::{
     GrafanaSection, IntegrationSection, KEYLESS, Limit, OverLimit, SignatureSecret, SignatureSection, SnsSection,
-    WebhooksSection, twice,
+    WebhooksSection, duplicate_key,
 };
 
 /// The whole file. Unknown keys are faults: a misspelt one would otherwise be silently without effect.
@@ -306,7 +306,9 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_given_in_part_is_completed_by_the_default_of_its_place() {
-        let text = "{webhooks: {limit: {over_limit: retry_later}}, integrations: [{name: a, keys: [{sha256_env: A}], limit: {per_minute: 5}}]}";
+        let text = "
+            webhooks: {limit: {over_limit: retry_later}}
+            integrations: [{name: a, keys: [{sha256_env: A}], limit: {per_minute: 5}}]";
         let document = Document::parse(text).unwrap();
         assert_eq!(document.webhooks.limit(), Limit { over_limit: OverLimit::RetryLater, ..Limit::KEYLESS });
         let per_minute = std::num::NonZeroU32::new(5).unwrap();

@@ -104,7 +104,8 @@ impl SecretSource {
         Ok(sha256)
     }
 
-    /// The key of a Standard Webhooks secret (<https://www.standardwebhooks.com>): `whsec_`, and base64 of 24 to 64 bytes.
+    /// The key of a Standard Webhooks secret (<https://www.standardwebhooks.com>): `whsec_`, and base64 of 24 to 64
+    /// bytes.
     pub fn standard_webhooks_key(&self, env: &Environment) -> Result<SecretSlice<u8>, Problem> {
         let secret = self.resolve(env)?;
         let encoded = secret.expose_secret().strip_prefix(WEBHOOK_SECRET_PREFIX);

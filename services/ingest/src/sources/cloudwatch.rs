@@ -1,8 +1,8 @@
 //! Amazon `CloudWatch` alarms, by way of an SNS topic, either from the alarm's actions or from an `EventBridge` rule
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html>).
 //!
-//! An alarm is known by its ARN. Anything else that is published on the topic becomes a firing alert of severity `warning`,
-//! known by the topic and its subject: somebody should read it, and nothing will ever say that it is over.
+//! An alarm is known by its ARN. Anything else that is published on the topic becomes a firing alert of severity
+//! `warning`, known by the topic and its subject: somebody should read it, and nothing will ever say that it is over.
 
 mod alarm;
 

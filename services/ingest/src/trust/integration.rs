@@ -1,7 +1,7 @@
 //! Integrations: a name, one or two keys, how their requests are signed, and how many there may be.
 //!
-//! A key is known only by its SHA-256: it has enough entropy of its own that a slow hash would add nothing. Every request's
-//! key is compared with every known one, so that the time tells neither whether nor where it was found.
+//! A key is known only by its SHA-256: it has enough entropy of its own that a slow hash would add nothing. Every
+//! request's key is compared with every known one, so that the time tells neither whether nor where it was found.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use actix_web::http::header::HeaderMap;
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
-use tocsin_service::config::document::{IntegrationSection, KEYLESS, Limit, twice};
+use tocsin_service::config::document::{IntegrationSection, KEYLESS, Limit, duplicate_key};
 use tocsin_service::config::{ConfigError, Document, Environment, Problem as Fault};
 use tocsin_service::http::Problem;
 
@@ -67,7 +67,7 @@ impl Integrations {
                     Ok(sha256) if known.insert(sha256) => {
                         keys.push(Key { sha256, integration: Arc::clone(&integration) });
                     }
-                    Ok(_) => problems.push(twice(&source)),
+                    Ok(_) => problems.push(duplicate_key(&source)),
                     Err(problem) => problems.push(problem),
                 }
             }
@@ -165,6 +165,11 @@ mod tests {
         Integrations::from_document(&Document::parse(yaml)?, &env)
     }
 
+    /// A file with one integration, whose key is `k`.
+    fn of_one(rest: &str) -> String {
+        format!("integrations: [{{name: a, keys: [{{sha256: {}}}], {rest}}}]", sha256("k"))
+    }
+
     fn name(integrations: &Integrations, key: &str) -> Option<String> {
         integrations.by_key(key).map(|integration| integration.name.clone())
     }
@@ -218,7 +223,7 @@ mod tests {
 
     #[test]
     fn an_integration_for_one_kind_of_sender_refuses_the_others() {
-        let yaml = format!("integrations: [{{name: a, source: prometheus, keys: [{{sha256: {}}}]}}]", sha256("k"));
+        let yaml = of_one("source: prometheus");
         let integrations = integrations(&yaml, &[]).unwrap();
         let only = integrations.by_key("k").unwrap();
         for source in sources::ALL {
@@ -228,10 +233,7 @@ mod tests {
 
     #[test]
     fn any_of_the_configured_signatures_is_enough_and_none_is_not() {
-        let yaml = format!(
-            "integrations: [{{name: a, keys: [{{sha256: {}}}], signatures: [{{sentry: {{secret: one}}}}, {{hmac_sha256: {{secret: two}}}}]}}]",
-            sha256("k")
-        );
+        let yaml = of_one("signatures: [{sentry: {secret: one}}, {hmac_sha256: {secret: two}}]");
         let integrations = integrations(&yaml, &[]).unwrap();
         let integration = integrations.by_key("k").unwrap();
         // printf body | openssl dgst -sha256 -hmac one; … two
@@ -250,10 +252,7 @@ mod tests {
 
     #[test]
     fn an_integration_has_its_topics_and_its_limit() {
-        let yaml = format!(
-            "integrations: [{{name: a, keys: [{{sha256: {}}}], sns: {{topics: ['arn:aws:sns:eu-west-1:1:t']}}, limit: {{per_minute: 9}}}}]",
-            sha256("k")
-        );
+        let yaml = of_one("sns: {topics: ['arn:aws:sns:eu-west-1:1:t']}, limit: {per_minute: 9}");
         let integrations = integrations(&yaml, &[]).unwrap();
         let integration = integrations.by_key("k").unwrap();
         assert_eq!(integration.topics(), ["arn:aws:sns:eu-west-1:1:t"]);
@@ -262,10 +261,7 @@ mod tests {
 
     #[test]
     fn a_refusal_does_not_say_what_would_have_been_right() {
-        let yaml = format!(
-            "integrations: [{{name: a, keys: [{{sha256: {}}}], signatures: [{{sentry: {{secret: hunter2}}}}]}}]",
-            sha256("k")
-        );
+        let yaml = of_one("signatures: [{sentry: {secret: hunter2}}]");
         let integrations = integrations(&yaml, &[]).unwrap();
         let sent = headers(&[("sentry-hook-signature", &"0".repeat(64))]);
         let problem = integrations.by_key("k").unwrap().verify(&sent, b"body", at(0)).unwrap_err();

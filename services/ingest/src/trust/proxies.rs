@@ -22,10 +22,10 @@ pub(crate) struct TrustedProxies(Vec<IpNet>);
 impl TrustedProxies {
     /// Whom a request comes from, by the address of its connection and by `X-Forwarded-For`.
     ///
-    /// Each proxy appends the address that it was called from, so the header is read from its end: the first address that
-    /// is not one of our proxies is the client, and what stands before it is hearsay. Where an entry cannot be read, the
-    /// one after it is the last that somebody trustworthy wrote. An IPv4 address is the same client, mapped into IPv6 or
-    /// not.
+    /// Each proxy appends the address that it was called from, so the header is read from its end: the first address
+    /// that is not one of our proxies is the client, and what stands before it is hearsay. Where an entry cannot be
+    /// read, the one after it is the last that somebody trustworthy wrote. An IPv4 address is the same client, mapped
+    /// into IPv6 or not.
     pub(crate) fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines: Vec<_> = headers.get_all(X_FORWARDED_FOR).collect();

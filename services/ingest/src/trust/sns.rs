@@ -1,13 +1,13 @@
 //! Messages of Amazon SNS, which carry their proof themselves
 //! (<https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>): a signature by the key of a
-//! certificate, whose address they name. Any certificate that SNS itself serves over https is SNS's, so what must hold is
-//! that the address is one of SNS.
+//! certificate, whose address they name. Any certificate that SNS itself serves over https is SNS's, so what must hold
+//! is that the address is one of SNS.
 //!
-//! The signature says that SNS has sent a message, for *some* topic of *somebody's* account. That the topic is ours is said
-//! by the list of topics; without one, whoever knows the webhook's key can have SNS send to it.
+//! The signature says that SNS has sent a message, for *some* topic of *somebody's* account. That the topic is ours is
+//! said by the list of topics; without one, whoever knows the webhook's key can have SNS send to it.
 //!
-//! There is no bound on a message's age: SNS itself repeats for hours. One that somebody plays back changes nothing, because
-//! it has the `MessageId` of the first, and its own, old time.
+//! There is no bound on a message's age: SNS itself repeats for hours. One that somebody plays back changes nothing,
+//! because it has the `MessageId` of the first, and its own, old time.
 
 mod budget;
 mod certificate;
@@ -54,8 +54,8 @@ impl<W: Fetch> Sns<W> {
         Self { web, budget: Budget::default(), certificates: Certificates::default() }
     }
 
-    /// Whether SNS has sent this, for one of `topics`, or for any topic if there are none. Nothing is fetched before all
-    /// else is in order.
+    /// Whether SNS has sent this, for one of `topics`, or for any topic if there are none. Nothing is fetched before
+    /// all else is in order.
     pub(crate) async fn verify(&self, body: &[u8], topics: &[String]) -> Result<(), Problem> {
         let message = Message::read(body)?;
         if !topics.is_empty() && !topics.contains(&message.topic_arn) {

@@ -297,7 +297,7 @@ pub(super) fn problems(integrations: &[IntegrationSection]) -> Vec<Problem> {
         }
         for key in section.keys(index).filter(|key| key.inline.is_some()) {
             if key.sha256(&Environment::default()).is_ok_and(|hash| !hashes.insert(hash)) {
-                problems.push(twice(&key));
+                problems.push(duplicate_key(&key));
             }
         }
     }
@@ -306,7 +306,7 @@ pub(super) fn problems(integrations: &[IntegrationSection]) -> Vec<Problem> {
 
 /// A key that another integration, or the same, has already.
 #[must_use]
-pub fn twice(key: &SecretSource) -> Problem {
+pub fn duplicate_key(key: &SecretSource) -> Problem {
     Problem::new(&key.key, "is a key that was given before", "give each integration its own keys")
 }
 

@@ -1,7 +1,7 @@
 //! A change of an alarm's state, in the two forms in which AWS tells of it.
 //!
-//! - `ALARM` fires and `OK` resolves. `INSUFFICIENT_DATA` fires: whether the condition holds is unknown, and AWS tells of
-//!   this state only where somebody has asked for it.
+//! - `ALARM` fires and `OK` resolves. `INSUFFICIENT_DATA` fires: whether the condition holds is unknown, and AWS tells
+//!   of this state only where somebody has asked for it.
 //! - Severity is `critical` where the alarm is or was in `ALARM`, and `warning` for missing data alone. AWS knows no
 //!   severities, and names are not searched for words.
 //! - An event is as old as the change. A change between `ALARM` and `INSUFFICIENT_DATA` begins nothing new.

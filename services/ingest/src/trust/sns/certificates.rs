@@ -1,8 +1,8 @@
 //! The certificates that SNS signs with, each fetched once.
 //!
-//! Anybody can post a message that names a new address, so: one fetch serves all who wait for the same address, a failure
-//! is remembered for a while, and all fetches together have a [`Budget`]. While that is used up, messages signed by a
-//! certificate that is not known yet are put off; those of known ones are not touched by it.
+//! Anybody can post a message that names a new address, so: one fetch serves all who wait for the same address, a
+//! failure is remembered for a while, and all fetches together have a [`Budget`]. While that is used up, messages
+//! signed by a certificate that is not known yet are put off; those of known ones are not touched by it.
 
 use std::sync::Arc;
 use std::time::Duration;
