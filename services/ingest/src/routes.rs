@@ -127,17 +127,18 @@ impl Ingest {
         standing: &mut Option<Standing>,
     ) -> Result<Arc<Integration>, Problem> {
         let integrations = self.integrations.current();
-        let known = match &key {
-            None => integrations.keyless().cloned().ok_or(ErrorCode::MissingKey),
-            Some(key) => {
-                let integration = integrations.by_key(key).filter(|integration| integration.accepts(source));
-                integration.cloned().ok_or(ErrorCode::InvalidKey)
-            }
+        let named = key.as_deref().and_then(|key| integrations.by_key(key)).filter(|known| known.accepts(source));
+        // Where a sender cannot do without a key, one says nothing unless there is an integration that it could be of.
+        let must_be_known = !matches!(source.key, KeyPlace::Body(_)) || integrations.are_for(source);
+        let known = match (named, &key) {
+            (Some(integration), _) => Ok(Arc::clone(integration)),
+            (None, Some(_)) if must_be_known => Err(ErrorCode::InvalidKey),
+            _ => integrations.keyless().cloned().ok_or(ErrorCode::MissingKey),
         };
         // Who cannot name an integration is limited by address, so that keys cannot be guessed at full speed.
-        let limit_key = match &known {
-            Ok(integration) if key.is_some() => Key::Integration(integration.name.clone()),
-            _ => Key::of_address(self.client_address(request)),
+        let limit_key = match named {
+            Some(integration) => Key::Integration(integration.name.clone()),
+            None => Key::of_address(self.client_address(request)),
         };
         let limit = known.as_ref().map_or_else(|_| integrations.address_limit(), |integration| integration.limit);
         match self.limiter.check(&limit_key, limit.per_minute).await {

@@ -80,6 +80,11 @@ impl Integrations {
         self.keyless.as_ref()
     }
 
+    /// Whether any integration with a key is for this kind of sender.
+    pub(crate) fn are_for(&self, source: &Source) -> bool {
+        self.keys.iter().any(|key| key.integration.accepts(source))
+    }
+
     /// How many requests one address may send that no integration answers for.
     pub(crate) const fn address_limit(&self) -> Limit {
         self.address_limit
