@@ -30,7 +30,7 @@ impl Applied {
 /// # Errors
 /// [`BenchError::Lost`] when anything that was accepted is not there; and when the worker does not come to an end.
 pub(super) async fn check(topology: &Topology, what: &str) -> Result<Applied, BenchError> {
-    let accepted = accepted(topology).await?;
+    let accepted = counted(topology, "tocsin_ingest_webhooks_total", &["outcome=\"accepted\""]).await?;
     drain(topology).await?;
     let applied = count(topology, "SELECT count(*) FROM event_ids").await?;
     if applied < accepted {
@@ -39,15 +39,14 @@ pub(super) async fn check(topology: &Topology, what: &str) -> Result<Applied, Be
     Ok(Applied { accepted, applied })
 }
 
-/// How many deliveries all ingest processes have accepted.
-async fn accepted(topology: &Topology) -> Result<u64, BenchError> {
-    let mut accepted = 0.0;
+/// What all ingest processes together have counted.
+pub(super) async fn counted(topology: &Topology, name: &str, labels: &[&str]) -> Result<u64, BenchError> {
+    let mut counted = 0.0;
     for service in topology.services(crate::Service::Ingest) {
-        let metrics = http::text(&format!("{}/metrics", service.url())).await?;
-        accepted += page::sum(&metrics, "tocsin_ingest_webhooks_total", &["outcome=\"accepted\""]);
+        counted += page::sum(&http::text(&format!("{}/metrics", service.url())).await?, name, labels);
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of requests")]
-    Ok(accepted as u64)
+    Ok(counted as u64)
 }
 
 /// Waits until nothing accepted is left to apply, for as long as there is less of it from minute to minute.

@@ -7,7 +7,7 @@ function setup(thread)
 end
 
 function init(args)
-   accepted, limited, other, unexplained = 0, 0, 0, 0
+   accepted, limited, other, other_status, unexplained = 0, 0, 0, 0, 0
 end
 
 local function is_explained(headers)
@@ -29,7 +29,7 @@ function response(status, headers, body)
       limited = limited + 1
       if not is_explained(headers) then unexplained = unexplained + 1 end
    else
-      other = other + 1
+      other, other_status = other + 1, status
    end
 end
 
@@ -39,9 +39,11 @@ function done(summary, latency, requests)
       for _, thread in ipairs(threads) do total = total + thread:get(name) end
       return total
    end
-   local errors = summary.errors
+   local errors, other_status = summary.errors, 0
+   for _, thread in ipairs(threads) do other_status = math.max(other_status, thread:get("other_status")) end
    io.write(string.format(
-      'outcome {"accepted":%d,"limited":%d,"other":%d,"unexplained":%d,"socket_errors":%d,"duration_us":%d,"p99_us":%d}\n',
-      sum("accepted"), sum("limited"), sum("other"), sum("unexplained"),
+      'outcome {"accepted":%d,"limited":%d,"other":%d,"other_status":%d,"unexplained":%d,"socket_errors":%d,'
+         .. '"duration_us":%d,"p99_us":%d}\n',
+      sum("accepted"), sum("limited"), sum("other"), other_status, sum("unexplained"),
       errors.connect + errors.read + errors.write + errors.timeout, summary.duration, latency:percentile(99)))
 end

@@ -33,6 +33,8 @@ pub struct Flood {
     pub per_second: f64,
     /// The 99th percentile of the latency once warm, as wrk sees it.
     pub p99: Duration,
+    /// How often an ingest process decided by itself, since Redis did not answer in time.
+    pub decided_alone: u64,
     /// From the first request on.
     pub took: Duration,
     /// Resident memory of each ingest process.
@@ -50,6 +52,8 @@ pub struct Answers {
     pub limited: u64,
     /// Any other.
     pub other: u64,
+    /// One of the statuses of those; 0 of none.
+    pub other_status: u16,
     /// 429 without one of `Retry-After` and the three `X-RateLimit-` headers.
     pub unexplained: u64,
     /// Connections that could not be made or broke, and answers that did not come.
@@ -84,9 +88,15 @@ struct Outcome {
 }
 
 impl Flood {
-    /// Most webhooks that may have been accepted: what one address can have at once, and what it got back meanwhile.
+    /// Most webhooks that may have been accepted: what one address can have at once, and what it got back meanwhile. As much
+    /// again for each process, if any had to decide by itself.
     #[must_use]
     pub fn most_accepted(&self) -> u64 {
+        let limits = if self.decided_alone == 0 { 1 } else { 1 + self.memory.len() as u64 };
+        limits * self.one_limit()
+    }
+
+    fn one_limit(&self) -> u64 {
         let refilled = self.took.as_secs_f64() * f64::from(PER_MINUTE) / 60.0;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number of requests")]
         let refilled = refilled.ceil() as u64;
@@ -125,11 +135,14 @@ pub async fn flood(topology: &Topology, duration: Duration) -> Result<Flood, Ben
         let Footprint { peak_kib, after_kib, .. } = footprint(service.process())?;
         *memory = Footprint { peak_kib, after_kib, ..*memory };
     }
+    let decided_alone =
+        applied::counted(topology, "tocsin_ingest_rate_limit_decisions_total", &["by=\"local\""]).await?;
     let afterwards = first_when_told(&shot).await?;
     Ok(Flood {
         answers: warm.answers.plus(flood.answers),
         per_second: per_second(flood.answers.total(), flood.duration_us),
         p99: Duration::from_micros(flood.p99_us),
+        decided_alone,
         took,
         memory,
         afterwards,
@@ -146,6 +159,7 @@ impl Answers {
             accepted: self.accepted + other.accepted,
             limited: self.limited + other.limited,
             other: self.other + other.other,
+            other_status: self.other_status.max(other.other_status),
             unexplained: self.unexplained + other.unexplained,
             socket_errors: self.socket_errors + other.socket_errors,
         }
@@ -196,14 +210,16 @@ pub async fn run(duration: Duration, folder: &Path) -> Result<Report, BenchError
     let mut notes = vec![
         format!(
             "{CLIENTS} clients, one address, 2 ingest processes, {:.0} s: {} accepted (at most {}), {} limited \
-             ({} without all headers), {} others, {} socket errors.",
+             ({} without all headers), {} others (such as {}), {} socket errors; {} decisions without Redis.",
             flood.took.as_secs_f64(),
             flood.answers.accepted,
             flood.most_accepted(),
             flood.answers.limited,
             flood.answers.unexplained,
             flood.answers.other,
+            flood.answers.other_status,
             flood.answers.socket_errors,
+            flood.decided_alone,
         ),
         format!("{} accepted by ingest's count, {} applied.", applied.accepted, applied.applied),
         format!("The first request when Retry-After had said: {}.", flood.afterwards),
@@ -221,14 +237,17 @@ mod tests {
 
     #[test]
     fn an_address_may_send_its_burst_and_what_it_gets_back() {
-        let flood = Flood {
+        let mut flood = Flood {
             answers: Answers::default(),
             per_second: 0.0,
             p99: Duration::ZERO,
+            decided_alone: 0,
             took: Duration::from_millis(10_100),
-            memory: Vec::new(),
+            memory: vec![Footprint { before_kib: 1, peak_kib: 1, after_kib: 1 }; 2],
             afterwards: StatusCode::OK,
         };
         assert_eq!(flood.most_accepted(), 351);
+        flood.decided_alone = 1;
+        assert_eq!(flood.most_accepted(), 3 * 351, "what both had granted by themselves, and what Redis had granted");
     }
 }

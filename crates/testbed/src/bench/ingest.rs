@@ -16,10 +16,9 @@ use crate::load::{open_loop, percentile};
 
 /// How long each subject is warmed up.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// Requests in a second when latency is measured: little, so that no request waits for another one.
-const QUIET_RATE: u32 = 100;
-/// How long latency is measured.
-const QUIET_TIME: Duration = Duration::from_secs(5);
+/// Requests when latency is measured, and the time between two: long enough that none waits for another one.
+const QUIET_REQUESTS: u32 = 300;
+const QUIET_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How to measure.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +29,8 @@ pub struct Options {
     pub duration: Duration,
     /// Connections of the load generator.
     pub connections: u32,
+    /// Whether each is warmed up before. Without, the first figures are too low.
+    pub warm_up: bool,
 }
 
 /// Measures. `folder` takes data and logs, and must be open to Postgres' account.
@@ -84,7 +85,7 @@ struct Rates {
 async fn measure_rates(subjects: &[Subject], options: Options, folder: &Path) -> Result<Vec<Rates>, BenchError> {
     let threads = u32::try_from(cores()).unwrap_or(u32::MAX).min(options.connections);
     let wrk = Wrk { connections: options.connections, threads, duration: options.duration };
-    for subject in subjects {
+    for subject in subjects.iter().filter(|_subject| options.warm_up) {
         accepted_all(subject, &Wrk { duration: WARM_UP, ..wrk }.run(&subject.shot, folder).await?)?;
     }
     let mut rates: Vec<_> =
@@ -133,8 +134,7 @@ fn metrics(rates: &[Rates]) -> Vec<Metric> {
 
 /// How long one sender waits that has the system for itself.
 async fn quiet_latency(client: &reqwest::Client, shot: &Shot) -> Result<[Metric; 2], BenchError> {
-    let count = QUIET_RATE * u32::try_from(QUIET_TIME.as_secs()).unwrap_or(1);
-    let answers = open_loop(count, QUIET_TIME, |_number| {
+    let answers = open_loop(QUIET_REQUESTS, QUIET_INTERVAL * QUIET_REQUESTS, |_number| {
         let headers = shot.headers.iter().map(|(name, value)| (*name, value.as_str()));
         let request = headers.fold(client.post(&shot.url), |request, (name, value)| request.header(name, value));
         let request = request.body(shot.body.clone());

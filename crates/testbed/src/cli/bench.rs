@@ -88,7 +88,7 @@ async fn measure(bench: &Bench, folder: &RunFolder) -> Result<Report, CliError> 
     let report = match *bench {
         Bench::Ingest { rounds, seconds, connections } => {
             let duration = Duration::from_secs(seconds);
-            bench::ingest::run(bench::ingest::Options { rounds, duration, connections }, folder).await
+            bench::ingest::run(bench::ingest::Options { rounds, duration, connections, warm_up: true }, folder).await
         }
         Bench::Flood { seconds } => bench::flood::run(Duration::from_secs(seconds), folder).await,
         Bench::StoreLoss => bench::store_loss::run(folder).await,

@@ -3,4 +3,4 @@
 mod front_door;
 mod process;
 mod recorder;
-mod stores;
+pub(crate) mod stores;

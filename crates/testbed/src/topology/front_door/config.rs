@@ -36,7 +36,8 @@ global
 defaults
     mode http
     timeout connect 500ms
-    timeout check 300ms
+    # Long: a server that is busy is no server that is gone, and taking it out would only make the others busier.
+    timeout check 1s
     timeout client 30s
     timeout server 30s
     timeout http-request 10s

@@ -9,7 +9,7 @@ use tocsin_testbed::{Database, KeySpace, Stores, Tenant, poll};
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A folder that Postgres' own account can pass through when the tests run as root.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o711);
     let parent = Stores::shared().unwrap().folder().to_owned();
     tempfile::Builder::new().permissions(permissions).tempdir_in(parent).unwrap()

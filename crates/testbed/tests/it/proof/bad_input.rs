@@ -9,6 +9,8 @@ use super::system::System;
 /// Memory that a service may gain by being sent rubbish, in KiB: what its allocator keeps, not what it leaks.
 const MAX_GROWTH_KIB: u64 = 16 * 1024;
 
+const ONE_ALERT: &str = r#"{"alerts":[{"status":"firing","labels":{"alertname":"Fine"}}]}"#;
+
 struct Case {
     what: &'static str,
     request: fn(&System, &str) -> RequestBuilder,
@@ -83,7 +85,7 @@ const CASES: &[Case] = &[
     },
     Case {
         what: "a delivery id that is none",
-        request: |s, b| webhook(s, b, r#"{"alerts":[]}"#).header("Idempotency-Key", "x".repeat(300)),
+        request: |s, b| webhook(s, b, ONE_ALERT).header("Idempotency-Key", "x".repeat(300)),
         status: 400,
         code: "bad_request",
     },

@@ -1,27 +1,26 @@
 //! A store goes and comes back. Services fail alone, and what was accepted is applied.
 
-use serde_json::Value;
 use tocsin_testbed::poll;
 use tocsin_testbed::topology::TopologyBuilder;
 
 use super::system::{PATIENCE, System, alert};
 
 #[tokio::test]
-async fn without_redis_reads_go_on_and_webhooks_are_told_to_come_again() {
+async fn without_redis_webhooks_are_accepted_and_applied_reads_go_on_and_people_are_told() {
     let system = System::start(TopologyBuilder::own_stores).await;
     system.accept("before").await;
     system.wait_for_alert("before").await;
     let redis = system.topology.process("redis").unwrap();
     redis.kill().await.unwrap();
 
-    let url = format!("{}/api/v1/webhooks/generic", system.topology.url());
-    let refused = system.client.post(url).json(&alert("refused", "firing")).send().await.unwrap();
-    assert_eq!(refused.status(), 503);
-    assert!(refused.headers().contains_key("retry-after"));
-    let problem: Value = refused.json().await.unwrap();
-    // From ingest while the proxy still believes it ready, from the proxy afterwards.
-    assert!(["not_durable", "no_healthy_server"].contains(&problem["code"].as_str().unwrap()), "{problem}");
-    assert_eq!(system.get("/api/v1/alerts").await["total"], 1, "reads need no Redis");
+    for number in 0..20 {
+        let (status, answer) =
+            system.send(&alert(&format!("During {number}"), "firing"), &format!("{number}")).await.unwrap();
+        assert_eq!(status, 200, "{answer}");
+    }
+    system.wait_for_alert("During 19").await;
+    assert_eq!(system.get("/api/v1/alerts").await["total"], 21);
+    system.wait_until_everybody_is_told().await;
     system.assert_alive().await;
 
     redis.start().await.unwrap();

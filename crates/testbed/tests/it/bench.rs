@@ -1,0 +1,23 @@
+//! A bench, as short as can be: not for its figures, but so that it works when somebody wants them.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tocsin_testbed::bench::ingest::{Options, run};
+
+use crate::bed::stores::folder;
+use crate::turn::Turn;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bench_of_ingest_measures_everybody_and_finds_everything_applied() {
+    let _turn = Turn::alone().await;
+    let folder = folder();
+    let options = Options { rounds: 1, duration: Duration::from_secs(1), connections: 4, warm_up: false };
+    let report = run(options, folder.path()).await.unwrap();
+    println!("{report}");
+    assert!(report.metrics.iter().all(|metric| metric.value() > 0.0), "{report}");
+    let names: HashSet<_> = report.metrics.iter().map(|metric| metric.name.as_str()).collect();
+    for name in ["bare_rps", "durable_over_bare", "replicated_over_bare", "durable_over_alertmanager", "rss_mib"] {
+        assert!(names.contains(format!("ingest.{name}").as_str()), "{name} is missing: {report}");
+    }
+}
