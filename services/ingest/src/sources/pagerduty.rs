@@ -144,7 +144,9 @@ impl Event {
             links: self.links,
             images: self.images,
         };
-        let times = Times::at(status, payload.timestamp.as_deref().and_then(time), None, received_at);
+        // That of a resolve says when it was resolved, and not since when it fired.
+        let started_at = payload.timestamp.as_deref().and_then(time).filter(|_| status == AlertStatus::Firing);
+        let times = Times::at(status, started_at, None, received_at);
         AlertEvent {
             fingerprint: Fingerprint::of_external_id(dedup_key),
             external_id: Some(dedup_key.to_owned()),

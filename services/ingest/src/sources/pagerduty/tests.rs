@@ -42,6 +42,9 @@ fn a_claimed_time_does_not_order_events() {
     let event = &parse(&fixture("pagerduty/trigger.json")).unwrap().alerts[0];
     assert_eq!(event.event_at, received_at());
     assert!(event.started_at.unwrap() < received_at());
+    let resolve = r#"{"event_action":"resolve","dedup_key":"k","payload":{"timestamp":"2026-11-23T11:00:00Z"}}"#;
+    let event = &parse(resolve.as_bytes()).unwrap().alerts[0];
+    assert_eq!((event.started_at, event.event_at), (None, received_at()));
 }
 
 #[test]
