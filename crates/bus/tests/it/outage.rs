@@ -65,7 +65,8 @@ async fn while_redis_hangs_everything_fails_within_its_timeout_and_works_again_a
     assert!(begun.elapsed() < BLOCK + 2 * TIMEOUT + MARGIN, "read took {:?}", begun.elapsed());
     let begun = Instant::now();
     held.ack().await.unwrap_err();
-    assert!(begun.elapsed() < 2 * TIMEOUT + MARGIN, "ack took {:?}", begun.elapsed());
+    // It is tried four times: see `Batch::ack`.
+    assert!(begun.elapsed() < 4 * TIMEOUT + MARGIN, "ack took {:?}", begun.elapsed());
 
     redis.process().resume().await.unwrap();
     let after = envelope("after");
