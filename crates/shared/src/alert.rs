@@ -149,9 +149,22 @@ pub struct AlertEvent {
     pub ended_at: Option<DateTime<Utc>>,
     /// Orders the events of one alert: the newest wins, whatever order they arrive in.
     pub event_at: DateTime<Utc>,
+    /// Whether it only says that the alert is over: then what the alert is like stays as it is known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_bare: bool,
 }
 
 impl AlertEvent {
+    /// What this event leaves of an alert that was as `known` tells.
+    #[must_use]
+    pub fn after(&self, known: &Self) -> Self {
+        if !self.is_bare {
+            return self.clone();
+        }
+        let Self { fingerprint, status, started_at, ended_at, event_at, .. } = self.clone();
+        Self { fingerprint, status, started_at, ended_at, event_at, ..known.clone() }
+    }
+
     /// Brings texts and times into the bounds of this module and into what Postgres can hold, and fills in
     /// [`ALERTNAME`]. Every source ends with it.
     ///
@@ -224,6 +237,7 @@ mod tests {
             started_at: None,
             ended_at: None,
             event_at: DateTime::UNIX_EPOCH,
+            is_bare: false,
         }
     }
 

@@ -190,6 +190,7 @@ impl Board {
             return;
         }
         known.newest_id = delivery.id;
+        let event = &event.after(&known.newest);
         let before = std::mem::replace(&mut known.newest, event.clone());
         match (event.started_at, before.status) {
             (Some(at), _) => known.started_at = at,

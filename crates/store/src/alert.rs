@@ -82,6 +82,7 @@ impl TryFrom<Row> for Alert {
                 started_at: Some(row.started_at),
                 ended_at: row.ended_at,
                 event_at: row.event_at,
+                is_bare: false,
             },
             newest_id: EventId::from_uuid(row.event_id),
             incident_id: row.incident_id.map(IncidentId::from_uuid),

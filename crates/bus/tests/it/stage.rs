@@ -116,6 +116,7 @@ pub(crate) fn envelope(name: &str) -> Envelope {
             started_at: Some(at),
             ended_at: None,
             event_at: at,
+            is_bare: false,
         }],
         acknowledged: Vec::new(),
     }

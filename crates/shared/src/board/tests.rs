@@ -36,6 +36,7 @@ fn delivery(pod: &str, status: AlertStatus, second: i64) -> Envelope {
             started_at: Some(at(second)),
             ended_at: (status == AlertStatus::Resolved).then(|| at(second)),
             event_at: at(second),
+            is_bare: false,
         }],
         acknowledged: Vec::new(),
     }
@@ -303,4 +304,21 @@ proptest! {
         fate.extend(fates(&second));
         prop_assert_eq!(fate, fates(&applied(&events)));
     }
+}
+
+#[test]
+fn a_resolution_that_says_nothing_else_leaves_what_is_known() {
+    let firing = delivery("a", AlertStatus::Firing, 1);
+    let mut over = delivery("a", AlertStatus::Resolved, 2);
+    over.alerts[0] = AlertEvent {
+        title: "a key".to_owned(),
+        labels: Labels::from([("alertname".to_owned(), "a key".to_owned())]),
+        is_bare: true,
+        ..over.alerts[0].clone()
+    };
+    let changes = applied(&[firing.clone(), over]);
+    let (known, told) = (&changes.alerts[0].newest, &firing.alerts[0]);
+    assert_eq!((known.status, &known.title, &known.labels), (AlertStatus::Resolved, &told.title, &told.labels));
+    assert_eq!(changes.opened[0].status, IncidentStatus::Resolved);
+    assert_eq!(changes.opened[0].labels, told.labels);
 }

@@ -60,6 +60,7 @@ pub(crate) fn delivery(group: &str, pod: &str, status: AlertStatus, second: i64)
             started_at: Some(at(second)),
             ended_at: (status == AlertStatus::Resolved).then(|| at(second)),
             event_at: at(second),
+            is_bare: false,
         }],
         acknowledged: Vec::new(),
     }

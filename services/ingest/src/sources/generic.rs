@@ -70,6 +70,8 @@ impl Alert {
             identity.entry(ALERTNAME.to_owned()).or_insert_with(|| self.title.clone());
             Fingerprint::of_labels(&identity)
         };
+        // A resolution by id need not repeat what the alert is like.
+        let is_bare = self.status == AlertStatus::Resolved && external_id.is_some() && self.labels.is_empty();
         let times = Times::new(self.status, self.started_at, self.ended_at, received_at);
         let severity = self.severity.as_deref().or_else(|| self.labels.get("severity").map(String::as_str));
         AlertEvent {
@@ -85,6 +87,7 @@ impl Alert {
             started_at: times.start,
             ended_at: times.end,
             event_at: times.event,
+            is_bare,
         }
         .bounded()
     }

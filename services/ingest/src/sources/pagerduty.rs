@@ -136,6 +136,7 @@ impl Event {
     }
 
     fn normalise(self, status: AlertStatus, dedup_key: &str, received_at: DateTime<Utc>) -> AlertEvent {
+        let is_bare = status == AlertStatus::Resolved && self.payload.is_none();
         let payload = self.payload.unwrap_or_default();
         let annotations = Details {
             custom: payload.custom_details,
@@ -166,6 +167,7 @@ impl Event {
             started_at: times.start,
             ended_at: times.end,
             event_at: times.event,
+            is_bare,
         }
         .bounded()
     }

@@ -108,6 +108,7 @@ pub(crate) fn delivery(group: &str, status: AlertStatus) -> Envelope {
             started_at: Some(now),
             ended_at: (status == AlertStatus::Resolved).then_some(now),
             event_at: now,
+            is_bare: false,
         }],
         acknowledged: Vec::new(),
     }
