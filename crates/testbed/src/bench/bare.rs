@@ -7,6 +7,9 @@ use std::net::Ipv4Addr;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use serde::Deserialize;
 
+/// Where it answers 200 as soon as it runs.
+pub(super) const READY: &str = "/ready";
+
 /// What a bare server does with a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bare {
@@ -29,14 +32,14 @@ struct Alert {
     generator_url: Option<String>,
 }
 
-/// Answers 200 to everything, on `port` and with so many threads, until the process is asked to stop.
+/// Answers 200 to whatever it understands, on `port` and with so many threads, until the process is asked to stop.
 ///
 /// # Errors
 /// When the port cannot be had, or the server fails.
 pub async fn serve(bare: Bare, port: u16, workers: usize) -> io::Result<()> {
     let app = move || match bare {
-        Bare::Reads => App::new().default_service(web::to(read)),
-        Bare::Parses => App::new().default_service(web::to(parse)),
+        Bare::Reads => App::new().route(READY, web::get().to(HttpResponse::Ok)).default_service(web::to(read)),
+        Bare::Parses => App::new().route(READY, web::get().to(HttpResponse::Ok)).default_service(web::to(parse)),
     };
     HttpServer::new(app).workers(workers).shutdown_timeout(1).bind((Ipv4Addr::LOCALHOST, port))?.run().await
 }

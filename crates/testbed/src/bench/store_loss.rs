@@ -6,6 +6,7 @@
 mod loss;
 mod senders;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub struct Verdict {
     pub server_errors: usize,
     /// Answers of 500 and above that are not a 503 with `Retry-After`.
     pub unhelpful: usize,
+    /// Why: how often each code of a problem was answered.
+    pub codes: BTreeMap<String, usize>,
     /// Requests that were not answered at all.
     pub unanswered: usize,
     /// How long the answers took, from when the request was due.
@@ -60,6 +63,10 @@ impl Verdict {
 
     fn new(loss: Loss, answers: &[Timed<Answer>], missing: usize, doubled: u64) -> Self {
         let count = |is_so: fn(&Answer) -> bool| answers.iter().filter(|answer| is_so(&answer.value)).count();
+        let mut codes = BTreeMap::new();
+        for code in answers.iter().filter_map(|answer| answer.value.code.as_deref()) {
+            *codes.entry(code.to_owned()).or_default() += 1;
+        }
         Self {
             loss,
             accepted: count(Answer::is_accepted),
@@ -68,6 +75,7 @@ impl Verdict {
             unhelpful: count(|answer| {
                 answer.status.is_some_and(|status| status.is_server_error()) && !answer.is_come_again()
             }),
+            codes,
             unanswered: count(|answer| answer.status.is_none()),
             took: answers.iter().map(|answer| answer.took).collect(),
             lost: missing,
@@ -90,7 +98,8 @@ impl fmt::Display for Verdict {
             self.unanswered,
             self.lost,
             self.doubled,
-        )
+        )?;
+        self.codes.iter().try_for_each(|(code, count)| write!(f, "; {count} {code}"))
     }
 }
 

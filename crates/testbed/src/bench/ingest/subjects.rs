@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 
-use super::super::{Bare, BenchError, Shot, cores, keys};
+use super::super::{Bare, BenchError, Shot, bare, cores, keys};
 use crate::process::Spec;
 use crate::topology::{Service, random_token};
 use crate::{Port, Process, Result, TestbedError, Topology, http, programs};
@@ -131,7 +131,7 @@ impl Rival {
         if bare == Bare::Parses {
             spec = spec.args(["--parse"]);
         }
-        Self::start(spec, port, "/").await
+        Self::start(spec, port, bare::READY).await
     }
 
     async fn alertmanager(folder: &Path, logs: &Path) -> Result<Self> {

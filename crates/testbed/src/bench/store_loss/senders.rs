@@ -35,6 +35,8 @@ pub(super) struct Answer {
     pub status: Option<StatusCode>,
     says_when: bool,
     event_id: Option<String>,
+    /// The code of the problem, of a refusal.
+    pub code: Option<String>,
 }
 
 impl Answer {
@@ -73,11 +75,12 @@ impl Senders {
             json!({"title": name, "external_id": name, "severity": "critical", "labels": {"alertname": "Loss"}});
         let request = self.client.post(&self.url).bearer_auth(&self.key).header("Idempotency-Key", name).json(&alert);
         let Ok(response) = request.send().await else {
-            return Answer { status: None, says_when: false, event_id: None };
+            return Answer { status: None, says_when: false, event_id: None, code: None };
         };
         let (status, says_when) = (response.status(), response.headers().contains_key(RETRY_AFTER));
         let body: Value = response.json().await.unwrap_or_default();
-        Answer { status: Some(status), says_when, event_id: body["event_id"].as_str().map(str::to_owned) }
+        let text = |member: &str| body[member].as_str().map(str::to_owned);
+        Answer { status: Some(status), says_when, event_id: text("event_id"), code: text("code") }
     }
 }
 
