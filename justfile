@@ -1,7 +1,6 @@
 # Thin names for what is done often; `./dev` works without just.
 
 target := env("CARGO_TARGET_DIR", "target")
-fuzz := "services/ingest/fuzz"
 
 # list the recipes
 default:
@@ -51,9 +50,6 @@ lint:
 deny:
     cargo deny check licenses bans sources
 
-# look for bodies that break a parser, e.g. `just fuzz grafana 60` (targets: services/ingest/fuzz/fuzz_targets)
-fuzz name seconds="60":
-    mkdir -p {{ fuzz }}/corpus/{{ name }}
-    RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir {{ fuzz }} -s none {{ name }} {{ fuzz }}/corpus/{{ name }} \
-        {{ if name == "envelope" { fuzz / "seeds" } else { "services/ingest/fixtures" } }}/{{ name }} \
-        -- -max_total_time={{ seconds }} -max_len=65536
+# look for bodies that break a parser, e.g. `just fuzz 600 grafana` (targets: services/ingest/fuzz/fuzz_targets)
+fuzz *args:
+    ./dev fuzz {{ args }}

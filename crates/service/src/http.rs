@@ -13,7 +13,7 @@ use actix_web::{App, HttpResponse, HttpServer, middleware, web};
 
 pub use client::client_builder;
 pub use problem::Problem;
-pub use request::RequestId;
+pub use request::{RequestId, Route};
 
 use crate::config::ServiceConfig;
 use crate::health::{self, Readiness};

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use tocsin_service::config::Reloading;
 use tocsin_service::config::document::OverLimit;
-use tocsin_service::http::Problem;
+use tocsin_service::http::{Problem, Route};
 use tocsin_service::telemetry::trace;
 use tocsin_shared::{ErrorCode, EventId, TraceContext};
 use tracing::Instrument as _;
@@ -68,6 +68,7 @@ async fn webhook(
     payload: web::Payload,
     ingest: web::Data<Ingest>,
 ) -> HttpResponse {
+    request.extensions_mut().insert(Route(source.path));
     let span = tracing::info_span!("webhook", source = source.name, event.id = tracing::field::Empty);
     // Before the span begins: then it is part of a trace, of whichever.
     let parent = traceparent(request.headers());

@@ -1,5 +1,6 @@
 //! What surrounds every request: its id, its measurement, and the form of its refusal.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use actix_http::ConnectionType;
@@ -17,6 +18,10 @@ use crate::shutdown::Shutdown;
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest request id that is taken over from a client.
 const MAX_REQUEST_ID_BYTES: usize = 128;
+
+/// The route of a request, where its handler knows it: finding it again takes a match against every pattern.
+#[derive(Debug, Clone, Copy)]
+pub struct Route(pub &'static str);
 
 /// Names one request in its answer and in the logs.
 #[derive(Debug, Clone)]
@@ -72,7 +77,9 @@ pub(super) async fn around(
     }
 
     // The pattern, never the path: a label's values must be few.
-    let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    let known = response.request().extensions().get::<Route>().map(|route| Cow::Borrowed(route.0));
+    let route =
+        known.or_else(|| response.request().match_pattern().map(Cow::Owned)).unwrap_or(Cow::Borrowed("unmatched"));
     let status = response.status().as_u16().to_string();
     metrics::histogram!(metrics.duration, "route" => route.clone(), "method" => method).record(started.elapsed());
     metrics::counter!(metrics.requests, "route" => route, "method" => method, "status" => status).increment(1);

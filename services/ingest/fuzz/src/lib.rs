@@ -1,8 +1,8 @@
 //! What the fuzz targets check: a parser never panics, and what it accepts is in normal form and survives the envelope.
 //!
-//! `just fuzz grafana 60` runs one target for a minute, beginning with its fixtures. It needs `cargo-fuzz`, and no
-//! nightly compiler. Sanitizers are off: there is no unsafe code here to find faults in. A finding lies in
-//! `artifacts/`; fix it, and keep it as a fixture or a unit test.
+//! `./dev fuzz 60 grafana` runs one target for a minute, beginning with its fixtures. It needs no nightly compiler.
+//! Sanitizers are off: there is no unsafe code here to find faults in. A finding lies in `target/fuzz/artifacts`; fix
+//! it, and keep it as a fixture or a unit test.
 
 // The same rules as in the property tests, from the same file.
 #[path = "../../src/sources/invariants.rs"]
