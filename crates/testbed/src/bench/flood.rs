@@ -204,7 +204,8 @@ pub async fn run(duration: Duration, folder: &Path) -> Result<Report, BenchError
     let metrics = vec![
         Metric::once("ingest.single_flood_rps", flood.per_second).goal(Goal::AtLeast(4000.0)),
         Metric::once("ingest.single_flood_5xx", failures as f64).goal(Goal::AtMost(0.0)),
-        Metric::once("ingest.single_flood_p99_ms", super::millis(flood.p99)).goal(Goal::AtMost(55.0)),
+        // No goal: clients that never pause wait for each other, at best their number divided by the rate.
+        Metric::once("ingest.single_flood_p99_ms", super::millis(flood.p99)),
         Metric::once("ingest.single_flood_rss_growth", growth).goal(Goal::AtMost(1.1)),
     ];
     let mut notes = vec![

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::subjects::{Field, Subject};
-use super::{BenchError, Goal, Metric, Outcome, Report, Shot, Wrk, applied, cores, mib, millis};
+use super::{BenchError, Goal, Metric, Outcome, Report, Wrk, applied, cores, mib, millis};
 use crate::http;
 use crate::load::{open_loop, percentile};
 
@@ -45,8 +45,9 @@ pub async fn run(options: Options, folder: &Path) -> Result<Report, BenchError> 
     let no_memory = || BenchError::Gone { name: ingest.name().to_owned() };
     let peak = ingest.memory().ok_or_else(no_memory)?;
     let mut metrics = metrics(&rates);
-    for Subject { shot, .. } in subjects.iter().filter(|subject| subject.name == "durable") {
-        metrics.extend(quiet_latency(&http::client()?, shot).await?);
+    let client = http::client()?;
+    for subject in subjects.iter().filter(|subject| ["bare", "durable"].contains(&subject.name)) {
+        metrics.extend(quiet_latency(&client, subject).await?);
     }
 
     let mut notes = vec![format!(
@@ -132,8 +133,10 @@ fn metrics(rates: &[Rates]) -> Vec<Metric> {
     metrics
 }
 
-/// How long one sender waits that has the system for itself.
-async fn quiet_latency(client: &reqwest::Client, shot: &Shot) -> Result<[Metric; 2], BenchError> {
+/// How long one sender waits that has the system for itself. Clock and client of the bench are part of it: what a durable
+/// accept takes is the difference to the bare server.
+async fn quiet_latency(client: &reqwest::Client, subject: &Subject) -> Result<[Metric; 2], BenchError> {
+    let Subject { name, shot } = subject;
     let answers = open_loop(QUIET_REQUESTS, QUIET_INTERVAL * QUIET_REQUESTS, |_number| {
         let headers = shot.headers.iter().map(|(name, value)| (*name, value.as_str()));
         let request = headers.fold(client.post(&shot.url), |request, (name, value)| request.header(name, value));
@@ -143,11 +146,11 @@ async fn quiet_latency(client: &reqwest::Client, shot: &Shot) -> Result<[Metric;
     .await;
     let refused = answers.iter().filter(|answer| !answer.value).count() as u64;
     if refused > 0 {
-        return Err(BenchError::Refused { subject: "durable, a quiet sender", refused, socket_errors: 0 });
+        return Err(BenchError::Refused { subject: name, refused, socket_errors: 0 });
     }
     let took: Vec<_> = answers.iter().map(|answer| answer.took).collect();
-    Ok([("ingest.durable_p50_ms", 0.5), ("ingest.durable_p99_ms", 0.99)]
-        .map(|(name, share)| Metric::once(name, millis(percentile(&took, share)))))
+    Ok([("p50", 0.5), ("p99", 0.99)]
+        .map(|(figure, share)| Metric::once(format!("ingest.{name}_{figure}_ms"), millis(percentile(&took, share)))))
 }
 
 #[cfg(test)]
