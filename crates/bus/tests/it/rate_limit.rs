@@ -7,7 +7,7 @@ use tocsin_bus::Quota;
 use crate::stage::Stage;
 
 /// Ten at once, and one every hour: nothing is earned while a test runs.
-const TEN: Quota = Quota { interval: Duration::from_secs(3_600), burst: 10 };
+const TEN: Quota = Quota { interval: Duration::from_hours(1), burst: 10 };
 
 #[tokio::test]
 async fn all_processes_together_are_given_no_more_than_the_limit() {
@@ -32,7 +32,7 @@ async fn a_grant_says_what_is_left_and_a_denial_when_to_come_again() {
     assert_eq!((rest.taken, rest.left), (6, 0), "as many as there are");
     let denied = limits.take("a", TEN, 1).await.unwrap();
     assert_eq!((denied.taken, denied.left), (0, 0));
-    let hour = Duration::from_secs(3_500)..=Duration::from_secs(3_600);
+    let hour = Duration::from_mins(58)..=Duration::from_hours(1);
     assert!(hour.contains(&denied.next_in), "{denied:?}");
     assert!(denied.whole_in > 9 * TEN.interval, "{denied:?}");
     assert_eq!(limits.take("b", TEN, 1).await.unwrap().left, 9, "another key has a row of its own");

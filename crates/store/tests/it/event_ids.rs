@@ -30,7 +30,7 @@ async fn several_may_forget_at_once_and_none_waits_for_another() {
     let insert =
         "INSERT INTO event_ids SELECT gen_random_uuid(), now() - interval '3 days' FROM generate_series(1, 2000)";
     database.sql(insert).await.unwrap();
-    let purges = (0..4).map(|_| {
+    let rounds = (0..4).map(|_| {
         let store = store_on(&database);
         tokio::spawn(async move {
             let mut purged = 0;
@@ -43,7 +43,7 @@ async fn several_may_forget_at_once_and_none_waits_for_another() {
         })
     });
     let mut purged = 0;
-    for purge in purges.collect::<Vec<_>>() {
+    for purge in rounds.collect::<Vec<_>>() {
         purged += purge.await.unwrap();
     }
     assert_eq!(purged, 2_000);

@@ -17,15 +17,16 @@ pub use self::loss::Loss;
 use self::senders::{Answer, Senders};
 use super::{BenchError, Goal, Metric, Report, applied, keys, millis};
 use crate::load::{Timed, open_loop, percentile};
+use crate::poll::TimedOut;
 use crate::topology::{Service, TopologyBuilder, random_token};
 use crate::{Stores, Topology, poll};
 
-/// Requests in a second.
+/// Requests in a second, when it is measured.
 const RATE: u32 = 500;
-/// How long requests come.
-const TIME: Duration = Duration::from_secs(8);
-/// The request that is due when the trouble begins, and the one that is due when it ends: 3 s later.
-const TROUBLE: std::ops::Range<u32> = 1_000..2_500;
+/// For how many seconds requests come.
+const SECONDS: u32 = 8;
+/// The second in which the trouble begins, and the one in which it ends.
+const TROUBLE: std::ops::Range<u32> = 2..5;
 /// How long the system may take until it accepts again once its stores are back.
 const RECOVERY: Duration = Duration::from_secs(30);
 
@@ -103,11 +104,11 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Starts a system as `builder` has it, makes it lose a store under load, and judges.
+/// Starts a system as `builder` has it, makes it lose a store under a load of so many requests in a second, and judges.
 ///
 /// # Errors
 /// When the system does not start, or does not come back to accept and apply.
-pub async fn observe(loss: Loss, builder: TopologyBuilder) -> Result<Verdict, BenchError> {
+pub async fn observe(loss: Loss, rate: u32, builder: TopologyBuilder) -> Result<Verdict, BenchError> {
     let key = random_token();
     let topology = builder
         .own_stores()
@@ -117,7 +118,7 @@ pub async fn observe(loss: Loss, builder: TopologyBuilder) -> Result<Verdict, Be
         .count(Service::Api, 0)
         .start()
         .await?;
-    let verdict = observe_at(loss, &topology, &key).await;
+    let verdict = observe_at(loss, rate, &topology, &key).await;
     if verdict.is_err() {
         tracing::warn!("{}", topology.log_tails(15));
     }
@@ -125,17 +126,18 @@ pub async fn observe(loss: Loss, builder: TopologyBuilder) -> Result<Verdict, Be
     verdict
 }
 
-async fn observe_at(loss: Loss, topology: &Topology, key: &str) -> Result<Verdict, BenchError> {
+async fn observe_at(loss: Loss, rate: u32, topology: &Topology, key: &str) -> Result<Verdict, BenchError> {
     let stores = topology.stores().ok_or(BenchError::Broken { what: "the topology has no stores of its own" })?;
     let senders = Arc::new(Senders::new(topology, key)?);
     senders.warm_up().await?;
     let due = AtomicU32::new(0);
-    let count = RATE * u32::try_from(TIME.as_secs()).unwrap_or(1);
-    let load = open_loop(count, TIME, |number| {
+    let count = rate * SECONDS;
+    let load = open_loop(count, Duration::from_secs(SECONDS.into()), |number| {
         due.store(number, Ordering::Relaxed);
         Arc::clone(&senders).send(number)
     });
-    let (answers, trouble) = tokio::join!(load, make_trouble(loss, stores, &due));
+    let (answers, trouble) =
+        tokio::join!(load, make_trouble(loss, stores, async |second| wait_until_due(&due, second * rate).await));
     trouble?;
     stores.redis().wait_ready().await?;
     stores.postgres().wait_ready().await?;
@@ -151,18 +153,24 @@ async fn observe_at(loss: Loss, topology: &Topology, key: &str) -> Result<Verdic
     Ok(Verdict::new(loss, &answers, missing, occurrences.abs_diff(events)))
 }
 
-async fn make_trouble(loss: Loss, stores: &Stores, due: &AtomicU32) -> Result<(), BenchError> {
-    let wait_until_due = async |number: u32| {
-        poll::until(format!("request {number} to be due"), TIME * 2, async || {
-            poll::expect(due.load(Ordering::Relaxed), |due| *due >= number)
-        })
-        .await
-    };
-    wait_until_due(TROUBLE.start).await?;
+async fn make_trouble(
+    loss: Loss,
+    stores: &Stores,
+    wait_for_second: impl AsyncFn(u32) -> Result<(), TimedOut>,
+) -> Result<(), BenchError> {
+    wait_for_second(TROUBLE.start).await?;
     loss.begin(stores).await?;
-    wait_until_due(TROUBLE.end).await?;
+    wait_for_second(TROUBLE.end).await?;
     loss.end(stores).await?;
     Ok(())
+}
+
+async fn wait_until_due(due: &AtomicU32, number: u32) -> Result<(), TimedOut> {
+    let deadline = Duration::from_secs((2 * SECONDS).into());
+    poll::until(format!("request {number} to be due"), deadline, async || {
+        poll::expect(due.load(Ordering::Relaxed), |due| *due >= number).map(drop)
+    })
+    .await
 }
 
 /// Observes each loss with a system of its own, and reports. `folder` takes data and logs, and must be open to Postgres'
@@ -174,7 +182,7 @@ pub async fn run(folder: &Path) -> Result<Report, BenchError> {
     let (mut metrics, mut notes) = (Vec::new(), Vec::new());
     for loss in Loss::ALL {
         tracing::info!("{}", loss.name());
-        let verdict = observe(loss, Topology::builder().folder(folder.join(loss.name()))).await?;
+        let verdict = observe(loss, RATE, Topology::builder().folder(folder.join(loss.name()))).await?;
         let what = verdict.to_string();
         if verdict.lost > 0 {
             let (accepted, lost) = (verdict.accepted as u64, verdict.lost as u64);

@@ -14,7 +14,7 @@ use crate::{Result, Topology, http};
 
 /// Of so many requests, the last repeats an earlier delivery.
 const REPEAT_EVERY: u32 = 10;
-/// How many requests before it that one was: 10 ms at the rate of the load, so that the two may meet.
+/// How many requests before it that one was: 10 ms at 500 in a second, so that the two may meet.
 const REPEAT_AFTER: u32 = 5;
 /// Requests that are sent at a time before the load begins, so that connections are there as they are in a steady state.
 const WARM_UP: u32 = 50;

@@ -11,9 +11,13 @@ use crate::turn::Turn;
 /// What one of a hundred senders waits at most.
 const MAX_P99: Duration = Duration::from_millis(200);
 
+/// Requests in a second: what two cores can do with services that are not optimised, and room to spare. `./dev bench
+/// store-loss` sends 500 to those that are shipped.
+const RATE: u32 = 200;
+
 async fn judged(loss: Loss) -> Verdict {
     let _turn = Turn::alone().await;
-    let verdict = observe(loss, Topology::builder()).await.unwrap();
+    let verdict = observe(loss, RATE, Topology::builder()).await.unwrap();
     #[expect(clippy::print_stdout, reason = "the figures are what one reads a failed run for")]
     {
         println!("{verdict}");
