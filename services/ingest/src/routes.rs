@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use actix_web::http::ConnectionType;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
@@ -84,7 +85,12 @@ async fn webhook(
         }
         Err(problem) => {
             metrics::refused(source.name, problem.code().as_str());
-            source.refuse.map_or_else(|| problem.answer(&request), |refuse| refuse(&problem))
+            let mut response = source.refuse.map_or_else(|| problem.answer(&request), |refuse| refuse(&problem));
+            if matches!(problem.code(), ErrorCode::RequestTimeout | ErrorCode::PayloadTooLarge) {
+                // There is more of the body to come, for which nobody waits any longer.
+                response.head_mut().set_connection_type(ConnectionType::Close);
+            }
+            response
         }
     };
     if let Some(standing) = standing {

@@ -12,7 +12,7 @@ use crate::stage::{DEADLINE, Stage, envelope, envelopes, read};
 async fn own() -> (Stage, Redis, TempDir) {
     let folder = TempDir::new_in(Stores::shared().unwrap().folder()).unwrap();
     let redis = Redis::start(&folder.path().join("redis"), folder.path()).await.unwrap();
-    let stage = Stage::new(KeySpace::at(redis.url(), "tocsin"), std::time::Duration::from_millis(500));
+    let stage = Stage::new(KeySpace::at(redis.url(), "tocsin"), std::time::Duration::from_secs(2));
     (stage, redis, folder)
 }
 

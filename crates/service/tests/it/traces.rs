@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tocsin_testbed::doubles::Recorder;
-use tocsin_testbed::{Service, Topology, http};
+use tocsin_testbed::{Service, Topology, http, poll};
 
 use crate::server::DEADLINE;
 
@@ -29,8 +29,16 @@ async fn a_senders_trace_goes_on_in_the_exported_span_and_in_the_envelope() {
         .start()
         .await
         .unwrap();
-    let response = http::client()
-        .unwrap()
+    let client = http::client().unwrap();
+    let ready = format!("{}/ready", topology.service_url("ingest-1").unwrap());
+    // Until Redis is known to be there, deliveries go to the inbox.
+    poll::until("ingest to know Redis", DEADLINE, async || {
+        let body = client.get(&ready).send().await.unwrap().text().await.unwrap();
+        poll::expect(body, |body| body.contains(r#""redis":"ok""#))
+    })
+    .await
+    .unwrap();
+    let response = client
         .post(format!("{}/api/v1/webhooks/generic", topology.url()))
         .header("traceparent", format!("00-{TRACE_ID}-{PARENT_ID}-01"))
         .json(&json!({"title": "Traced", "status": "firing"}))
