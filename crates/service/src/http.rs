@@ -12,6 +12,8 @@ use std::time::Duration;
 use actix_web::{App, HttpResponse, HttpServer, middleware, web};
 
 pub use client::client_builder;
+use tokio::net::TcpSocket;
+
 pub use problem::Problem;
 pub use request::{RequestId, Route};
 
@@ -28,6 +30,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Most connections that one worker thread holds open.
 const MAX_CONNECTIONS_PER_WORKER: usize = 5_000;
+
+/// Most connections that wait to be taken by a thread; the kernel may allow fewer (`net.core.somaxconn`).
+const BACKLOG: u32 = 4_096;
 
 /// The metrics of a service's HTTP server, named by the service.
 #[derive(Debug, Clone, Copy)]
@@ -79,8 +84,7 @@ pub async fn serve(
     let page = web::Data::new(MetricsPage::install()?);
     metrics.describe();
     let readiness = web::Data::new(readiness);
-    let listener =
-        TcpListener::bind(config.listen).map_err(|source| ServeError::Bind { address: config.listen, source })?;
+    let listener = listen(config.listen).map_err(|source| ServeError::Bind { address: config.listen, source })?;
     let draining = shutdown.clone();
     let server = HttpServer::new(move || {
         let draining = draining.clone();
@@ -111,6 +115,15 @@ pub async fn serve(
     });
     server.await?;
     Ok(())
+}
+
+/// Listens with a queue that a storm of new connections does not overflow; the standard library's has 128 places.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As the standard library does: a restart shall not wait for connections that are long gone.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
 }
 
 async fn metrics_page(page: web::Data<MetricsPage>) -> HttpResponse {
