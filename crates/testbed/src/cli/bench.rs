@@ -33,8 +33,8 @@ enum Bench {
         /// How many seconds each time.
         #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=600))]
         seconds: u64,
-        /// Connections of the load generator.
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        /// Connections of the load generator. A storm comes over many; over few, what is measured is how long a disk takes.
+        #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         connections: u32,
     },
     /// What 500 clients of one address get that send far more than they may.
