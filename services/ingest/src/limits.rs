@@ -2,10 +2,11 @@
 //!
 //! The limit itself is kept in Redis (see [`tocsin_bus::RateLimits`]). To ask it seldom, a process takes the cells of a busy
 //! key in small *leases* and hands them out by itself; and it remembers a *denial* until the next cell is due, so that a
-//! flood is turned away without asking anybody. While Redis is away each process keeps the same limit by itself.
+//! flood is turned away without asking anybody. While Redis does not answer in time, each process goes on by itself from what
+//! Redis said last, and grants what comes back to every key.
 //!
-//! A lease is at most a tenth of a second's worth of the limit; what is not used within a second is lost. So a limit is
-//! never exceeded, and several processes together may fall short of it by one lease each.
+//! A lease is at most a tenth of a second's worth of the limit; what is not used within a second is lost. So several
+//! processes together may fall short of a limit by one lease each; they exceed it only while they decide alone.
 
 mod row;
 

@@ -89,6 +89,8 @@ impl Row {
         self.asking_since = None;
         self.left = grant.left;
         self.whole_at = now + grant.whole_in;
+        // Where the process goes on by itself, should Redis not answer the next time.
+        self.arrival = self.whole_at;
         self.was_denied = grant.taken == 0;
         if grant.taken == 0 {
             self.denied_until = now + grant.next_in;
@@ -187,6 +189,16 @@ mod tests {
         assert!(!is_allowed(row.decide(QUOTA, due).unwrap()), "the others do not");
         assert_eq!(row.decide(QUOTA, due + ASKING_TTL), None, "unless no answer came");
         assert!(is_allowed(row.granted(QUOTA, grant(1, 0), due)));
+    }
+
+    #[test]
+    fn alone_a_process_goes_on_from_what_redis_said_last() {
+        let now = Instant::now();
+        let mut row = Row::new(now);
+        let all_taken = Grant { taken: 0, left: 0, next_in: QUOTA.interval, whole_in: QUOTA.interval * QUOTA.burst };
+        row.granted(QUOTA, all_taken, now);
+        assert!(!is_allowed(row.decide_alone(QUOTA, now)), "there is no second burst");
+        assert!(is_allowed(row.decide_alone(QUOTA, now + QUOTA.interval)));
     }
 
     #[test]
