@@ -5,10 +5,6 @@ use std::process::ExitCode;
 use tocsin_ingest::{Config, VARIABLES, run};
 use tocsin_service::config::{Environment, common};
 
-/// Requests are many small allocations, made on one thread and freed on another: a sixth of the time of libc's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[tokio::main]
