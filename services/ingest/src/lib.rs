@@ -57,7 +57,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     metrics::describe();
     let gate = Arc::new(Gate::new(high_water));
     let log = EventLog::start(&bus, replicas)?;
-    let store = Store::new(&store);
+    let store = Store::failing_fast(&store);
     let limits = RateLimits::start(&bus)?;
     let integrations = Reloading::follow(config_path, integrations, Integrations::from_document)?;
     let (watched, pinged) = (Arc::clone(&gate), store.clone());
