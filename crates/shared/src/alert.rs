@@ -204,7 +204,7 @@ fn bounded_labels(labels: Labels, max_labels: usize, max_value_chars: usize) -> 
 }
 
 /// Cuts a text to `max` characters and replaces NUL, which JSON can carry and Postgres cannot.
-fn clean(text: &mut String, max: usize) {
+pub(crate) fn clean(text: &mut String, max: usize) {
     if text.contains('\0') {
         *text = text.replace('\0', "\u{FFFD}");
     }

@@ -66,6 +66,10 @@ uuid_id!(
     /// Names one row of the notification ledger.
     NotificationId
 );
+uuid_id!(
+    /// Names one silence.
+    SilenceId
+);
 
 /// The namespace of event ids that are derived from a sender's own delivery id.
 const DELIVERY_NAMESPACE: Uuid = Uuid::from_u128(0x8d0f_6f5e_6f0b_4f0e_9d55_5b1c_0c3a_7e21);

@@ -10,8 +10,12 @@ pub mod envelope;
 pub mod error_code;
 pub mod id;
 pub mod incident;
+pub mod inhibition;
 pub mod ledger;
+pub mod matcher;
+pub mod policy;
 pub mod routing;
+pub mod silence;
 pub mod source;
 pub mod trace;
 
@@ -19,8 +23,13 @@ pub use alert::{AlertEvent, AlertSeverity, AlertStatus, Fingerprint, Labels};
 pub use board::Board;
 pub use envelope::{Envelope, EnvelopeError};
 pub use error_code::ErrorCode;
-pub use id::{AlertId, EventId, IncidentId, NotificationId};
+pub use id::{AlertId, EventId, IncidentId, NotificationId, SilenceId};
 pub use incident::{Incident, IncidentSeverity, IncidentStatus};
+pub use inhibition::{Inhibition, InhibitionRule};
+pub use matcher::{MatchOp, Matcher, Matchers};
+pub use policy::Policy;
+pub use routing::{Route, Routing};
+pub use silence::{Recurrence, Silence};
 pub use trace::TraceContext;
 
 /// A word that is not one of the names of an enumeration.

@@ -1,106 +1,140 @@
-//! Routing: which receiver an alert goes to, and with which others it is grouped, in Alertmanager's model.
+//! Routing: which receivers an alert goes to, and with which others it is grouped, in Alertmanager's model.
 
-use std::fmt::Write as _;
+pub(crate) mod key;
+mod title;
+mod tree;
 
-use sha2::{Digest, Sha256};
+use std::time::Duration;
 
-use crate::Labels;
+pub use key::MAX_GROUP_KEY_BYTES;
+pub use title::{MAX_TITLE_TEMPLATE_BYTES, Title, TitleError};
+pub use tree::Routing;
+
 use crate::alert::ALERTNAME;
+use crate::{Labels, Matchers, named_enum};
 
-/// Longest group key kept as text, in bytes. Longer ones end in a hash, because a database index has a bound.
-pub const MAX_GROUP_KEY_BYTES: usize = 512;
+/// When the notices of a group are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// How long a new group waits for more alerts before its first notice.
+    pub group_wait: Duration,
+    /// The least time between two notices of one group.
+    pub group_interval: Duration,
+    /// After how long an incident that still stands is told of again.
+    pub repeat_interval: Duration,
+}
 
-/// The root of the routing tree: every alert matches it.
+impl Default for Timing {
+    /// At once; then at most once a minute; and again after four hours.
+    fn default() -> Self {
+        Self {
+            group_wait: Duration::ZERO,
+            group_interval: Duration::from_mins(1),
+            repeat_interval: Duration::from_hours(4),
+        }
+    }
+}
+
+/// What makes alerts one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupBy {
+    /// The same values of these labels. Without any, all alerts of the route are one group.
+    Labels(Vec<String>),
+    /// The same labels altogether, which is written `['...']`: every alert is a group of its own.
+    All,
+}
+
+named_enum! {
+    /// When an incident is over.
+    pub enum ResolvePolicy {
+        /// When all its alerts are resolved.
+        All = "all",
+        /// When one of them is.
+        Any = "any",
+        /// Only when a responder says so.
+        Never = "never",
+    }
+}
+
+/// When an alert counts as flapping: it has changed between firing and resolved `transitions` times within `window`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlapRule {
+    /// How many changes; 0 switches the rule off.
+    pub transitions: u32,
+    /// Within which time.
+    pub window: Duration,
+}
+
+impl Default for FlapRule {
+    /// Six in ten minutes.
+    fn default() -> Self {
+        Self { transitions: 6, window: Duration::from_mins(10) }
+    }
+}
+
+/// A node of the routing tree. Every field is resolved: what a node does not say it has from its parent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
+    /// Names it in its tree, in the form of Alertmanager's group keys: `{}/{severity="critical"}`. [`Routing::new`] sets it.
+    pub path: String,
+    /// Which alerts it takes, of those that its parent takes. The root takes all.
+    pub matchers: Matchers,
     /// Who is told, if anybody.
     pub receiver: Option<String>,
-    /// The labels whose values make a group.
-    pub group_by: Vec<String>,
+    /// What makes a group.
+    pub group_by: GroupBy,
+    /// When its notices are sent.
+    pub timing: Timing,
+    /// When its incidents are over.
+    pub resolve: ResolvePolicy,
+    /// For how long after an incident was resolved a new alert of its group reopens it.
+    pub reopen_within: Duration,
+    /// When its alerts count as flapping.
+    pub flap: FlapRule,
+    /// What its incidents are called.
+    pub title: Title,
+    /// Whether its later siblings are tried too when it has matched.
+    pub continues: bool,
+    /// Its children.
+    pub routes: Vec<Route>,
 }
 
 impl Default for Route {
-    /// Nobody is told, and alerts of one name are one group.
+    /// A root: nobody is told, and alerts of one name are one group.
     fn default() -> Self {
-        Self { receiver: None, group_by: vec![ALERTNAME.to_owned()] }
+        Self {
+            path: "{}".to_owned(),
+            matchers: Matchers::default(),
+            receiver: None,
+            group_by: GroupBy::Labels(vec![ALERTNAME.to_owned()]),
+            timing: Timing::default(),
+            resolve: ResolvePolicy::All,
+            reopen_within: Duration::from_mins(5),
+            flap: FlapRule::default(),
+            title: Title::default(),
+            continues: false,
+            routes: Vec::new(),
+        }
     }
 }
 
 impl Route {
-    /// The key of the group that an alert with these labels belongs to. An absent label counts as empty, as in
-    /// Alertmanager.
+    /// The key of the group that an alert with these labels belongs to: the route's path and the values of the labels
+    /// that make a group, such as `{}/{team="db"}:{alertname="Down", cluster="a"}`. An absent label counts as empty, as
+    /// in Alertmanager.
     #[must_use]
     pub fn group_key(&self, labels: &Labels) -> String {
-        let mut names: Vec<&str> = self.group_by.iter().map(String::as_str).collect();
+        let mut names: Vec<&str> = match &self.group_by {
+            GroupBy::Labels(names) => names.iter().map(String::as_str).collect(),
+            GroupBy::All => {
+                labels.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.as_str()).collect()
+            }
+        };
         names.sort_unstable();
         names.dedup();
-        let mut key = String::from("{}:{");
-        for (index, name) in names.into_iter().enumerate() {
-            let value = labels.get(name).map_or("", String::as_str);
-            let separator = if index == 0 { "" } else { ", " };
-            // As a JSON value, whose escaping no compiler version changes. Writing to a String does not fail.
-            let _ = write!(key, "{separator}{name}={}", serde_json::Value::from(value));
-        }
-        key.push('}');
-        bounded_key(key)
+        key::labelled(&format!("{}:", self.path), names, labels)
     }
-}
-
-fn bounded_key(mut key: String) -> String {
-    if key.len() <= MAX_GROUP_KEY_BYTES {
-        return key;
-    }
-    let hash = hex::encode(Sha256::digest(key.as_bytes()));
-    let mut end = MAX_GROUP_KEY_BYTES - hash.len() - 1;
-    while !key.is_char_boundary(end) {
-        end -= 1;
-    }
-    key.truncate(end);
-    key.push('#');
-    key.push_str(&hash);
-    key
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn route(group_by: &[&str]) -> Route {
-        Route { receiver: None, group_by: group_by.iter().map(|&name| name.to_owned()).collect() }
-    }
-
-    fn labels(pairs: &[(&str, &str)]) -> Labels {
-        pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
-    }
-
-    #[test]
-    fn alerts_with_the_same_values_share_a_key_whatever_else_they_carry() {
-        let route = route(&["cluster", "alertname"]);
-        let one = route.group_key(&labels(&[("alertname", "Down"), ("cluster", "a"), ("pod", "1")]));
-        let two = route.group_key(&labels(&[("alertname", "Down"), ("cluster", "a"), ("pod", "2")]));
-        assert_eq!(one, two);
-        assert_eq!(one, r#"{}:{alertname="Down", cluster="a"}"#);
-    }
-
-    #[test]
-    fn an_absent_label_counts_as_empty() {
-        let route = route(&["team"]);
-        assert_eq!(route.group_key(&Labels::new()), route.group_key(&labels(&[("team", "")])));
-    }
-
-    #[test]
-    fn no_value_can_forge_another_groups_key() {
-        let route = route(&["a", "b"]);
-        let forged = route.group_key(&labels(&[("a", r#"x", b="y"#)]));
-        assert_ne!(forged, route.group_key(&labels(&[("a", "x"), ("b", "y")])));
-    }
-
-    #[test]
-    fn long_keys_are_bounded_and_stay_distinct() {
-        let route = route(&["a"]);
-        let one = route.group_key(&labels(&[("a", &"é".repeat(2_000))]));
-        let two = route.group_key(&labels(&[("a", &"é".repeat(2_001))]));
-        assert!(one.len() <= MAX_GROUP_KEY_BYTES && two.len() <= MAX_GROUP_KEY_BYTES);
-        assert_ne!(one, two);
-    }
-}
+mod tests;

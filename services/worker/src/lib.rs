@@ -12,7 +12,7 @@ mod purge;
 
 pub use config::{Config, VARIABLES};
 use tocsin_bus::{BusError, Consumer, Publisher, Stream};
-use tocsin_service::config::Reloading;
+use tocsin_service::config::{Document, Reloading};
 use tocsin_service::health::{Dependency, Need, Readiness};
 use tocsin_service::http::{self, ServeError};
 use tocsin_service::shutdown::Shutdown;
@@ -46,8 +46,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let store = Store::new(&config.store);
     let publisher = Publisher::start(&config.bus)?;
     let consumer = Consumer::new(&config.bus, Stream::Events, GROUP, &config.service.instance)?;
-    let route =
-        Reloading::follow(config.config_path.clone(), config.document.route(), |document, _env| Ok(document.route()))?;
+    let root = |document: &Document| document.policy().routing.root().clone();
+    let route = Reloading::follow(config.config_path.clone(), root(&config.document), move |document, _env| {
+        Ok(root(document))
+    })?;
     let (pinged_store, pinged_bus) = (store.clone(), publisher.clone());
     let readiness = Readiness::builder(&shutdown)
         .check(Dependency::Database, Need::Required, move || {

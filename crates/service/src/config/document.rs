@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use tocsin_shared::routing::Route;
+use tocsin_shared::alert::ALERTNAME;
+use tocsin_shared::routing::GroupBy;
+use tocsin_shared::{Policy, Route, Routing};
 
 use super::{ConfigError, Problem, SecretSource};
 pub use webhooks::{
@@ -43,8 +45,7 @@ pub struct RouteSection {
 
 impl Default for RouteSection {
     fn default() -> Self {
-        let Route { receiver, group_by } = Route::default();
-        Self { receiver, group_by }
+        Self { receiver: None, group_by: vec![ALERTNAME.to_owned()] }
     }
 }
 
@@ -164,10 +165,12 @@ impl Document {
         if problems.is_empty() { Ok(document) } else { Err(ConfigError { problems }) }
     }
 
-    /// The routing rule that the file describes.
+    /// The rules about alerts that the file describes.
     #[must_use]
-    pub fn route(&self) -> Route {
-        Route { receiver: self.route.receiver.clone(), group_by: self.route.group_by.clone() }
+    pub fn policy(&self) -> Policy {
+        let RouteSection { receiver, group_by } = self.route.clone();
+        let root = Route { receiver, group_by: GroupBy::Labels(group_by), ..Route::default() };
+        Policy { routing: Routing::new(root), ..Policy::default() }
     }
 
     fn problems(&self) -> Vec<Problem> {
@@ -250,7 +253,7 @@ mod tests {
     fn an_empty_file_is_the_default() {
         for text in ["", "{}", "# nothing\n"] {
             let document = Document::parse(text).unwrap();
-            assert_eq!(document.route(), Route::default());
+            assert_eq!(document.policy(), Policy::default());
             assert!(document.receivers.is_empty() && document.api.tokens.is_empty());
         }
     }
