@@ -6,14 +6,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bb8::ManageConnection;
-use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::streams::{StreamAutoClaimOptions, StreamAutoClaimReply, StreamId, StreamReadOptions, StreamReadReply};
-use redis::{
-    AsyncCommands as _, AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, Value,
-};
-use secrecy::ExposeSecret as _;
+use redis::{AsyncCommands as _, Pipeline, Value};
 
+use crate::connection::{Connections, within};
 use crate::{BusConfig, BusError, Stream};
 
 /// One connection that waits for entries, and two for acknowledging and taking over meanwhile.
@@ -86,12 +82,12 @@ impl Batch {
 impl Consumer {
     /// Makes this process `name` a member of `group`. Connects when first used.
     pub fn new(config: &BusConfig, stream: Stream, group: &'static str, name: &str) -> Result<Self, BusError> {
-        let client = Client::open(config.url.expose_secret()).map_err(|error| BusError::Address(error.into()))?;
+        let connections = Connections::new(config)?;
         let pool = bb8::Pool::builder()
             .max_size(CONNECTIONS)
             .connection_timeout(config.command_timeout)
             .test_on_check_out(false)
-            .build_unchecked(Connections { client, timeout: config.command_timeout });
+            .build_unchecked(connections);
         let key = stream.key(&config.prefix);
         Ok(Self { pool, command_timeout: config.command_timeout, key, group, name: name.to_owned() })
     }
@@ -192,85 +188,5 @@ impl From<StreamId> for Entry {
             _ => String::new(),
         };
         Self { id: entry.id, fields: entry.map.into_iter().map(|(name, value)| (name, text(value))).collect() }
-    }
-}
-
-async fn within<T>(timeout: Duration, command: impl Future<Output = Result<T, RedisError>>) -> Result<T, BusError> {
-    match tokio::time::timeout(timeout, command).await {
-        Ok(result) => Ok(result?),
-        Err(_elapsed) => Err(BusError::Timeout),
-    }
-}
-
-/// Makes connections for the pool.
-#[derive(Debug)]
-struct Connections {
-    client: Client,
-    timeout: Duration,
-}
-
-impl ManageConnection for Connections {
-    type Connection = Connection;
-    type Error = RedisError;
-
-    async fn connect(&self) -> Result<Connection, RedisError> {
-        // No response timeout: a blocking read takes as long as it was asked to. `within` bounds every command.
-        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(Some(self.timeout));
-        let inner = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        Ok(Connection { inner, broken: false, busy: false })
-    }
-
-    async fn is_valid(&self, connection: &mut Connection) -> Result<(), RedisError> {
-        connection.ping().await
-    }
-
-    fn has_broken(&self, connection: &mut Connection) -> bool {
-        connection.broken || connection.busy
-    }
-}
-
-/// A connection that knows when it must not be used again: after an input/output error, or when a command on it was given
-/// up (its reply, or a blocking read that still waits, would meet the next user).
-#[derive(Debug)]
-struct Connection {
-    inner: MultiplexedConnection,
-    broken: bool,
-    busy: bool,
-}
-
-impl Connection {
-    fn finished<T>(&mut self, result: Result<T, RedisError>) -> Result<T, RedisError> {
-        self.busy = false;
-        if let Err(error) = &result {
-            self.broken |= error.is_io_error() || error.is_connection_dropped() || error.kind() == ErrorKind::Parse;
-        }
-        result
-    }
-}
-
-impl ConnectionLike for Connection {
-    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(async move {
-            self.busy = true;
-            let result = self.inner.req_packed_command(cmd).await;
-            self.finished(result)
-        })
-    }
-
-    fn req_packed_commands<'a>(
-        &'a mut self,
-        pipeline: &'a Pipeline,
-        offset: usize,
-        count: usize,
-    ) -> RedisFuture<'a, Vec<Value>> {
-        Box::pin(async move {
-            self.busy = true;
-            let result = self.inner.req_packed_commands(pipeline, offset, count).await;
-            self.finished(result)
-        })
-    }
-
-    fn get_db(&self) -> i64 {
-        self.inner.get_db()
     }
 }

@@ -1,10 +1,14 @@
-//! The names of streams.
+//! The names of streams, and of the places where outcomes are left.
+
+use tocsin_shared::CommandId;
 
 /// A stream of the backbone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// Accepted deliveries: ingest → worker.
     Events,
+    /// What responders ask for: api → worker. A stream of its own, so that it overtakes alerts however many wait.
+    Commands,
     /// "The ledger has something new": worker → notifier. A wake-up, not the notice itself.
     Notifications,
 }
@@ -15,10 +19,16 @@ impl Stream {
     pub fn key(self, prefix: &str) -> String {
         let name = match self {
             Self::Events => "events",
+            Self::Commands => "commands",
             Self::Notifications => "notifications",
         };
         format!("{prefix}:v1:{{0}}:{name}")
     }
+}
+
+/// The key at which the outcome of one command is left.
+pub(crate) fn outcome(prefix: &str, id: CommandId) -> String {
+    format!("{prefix}:v1:{{0}}:outcome:{id}")
 }
 
 #[cfg(test)]
@@ -28,6 +38,9 @@ mod tests {
     #[test]
     fn keys_are_as_documented() {
         assert_eq!(Stream::Events.key("tocsin"), "tocsin:v1:{0}:events");
+        assert_eq!(Stream::Commands.key("tocsin"), "tocsin:v1:{0}:commands");
         assert_eq!(Stream::Notifications.key("tocsin"), "tocsin:v1:{0}:notifications");
+        let id = "01990a3e-0000-7000-8000-000000000000";
+        assert_eq!(outcome("tocsin", id.parse().unwrap()), format!("tocsin:v1:{{0}}:outcome:{id}"));
     }
 }

@@ -10,10 +10,12 @@
 //! repeats. Entries are deleted when they are acknowledged, and never by the length of the stream.
 
 mod client;
+mod connection;
 mod consumer;
 mod error;
 mod event_log;
 mod keys;
+mod outcomes;
 mod publisher;
 mod rate_limit;
 
@@ -23,6 +25,7 @@ pub use consumer::{Batch, Consumer, Entry};
 pub use error::BusError;
 pub use event_log::{EventLog, Values};
 pub use keys::Stream;
+pub use outcomes::Outcomes;
 pub use publisher::Publisher;
 pub use rate_limit::{Grant, Quota, RateLimits};
 use secrecy::SecretString;

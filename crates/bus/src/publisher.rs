@@ -3,19 +3,24 @@
 use std::sync::Arc;
 
 use fred::clients::Pool;
-use fred::interfaces::{ClientLike as _, StreamsInterface as _};
+use fred::interfaces::{ClientLike as _, KeysInterface as _, ListInterface as _, StreamsInterface as _};
 use fred::types::streams::XCap;
+use tocsin_shared::{CommandId, command};
 
-use crate::{BusConfig, BusError, Stream, client};
+use crate::{BusConfig, BusError, Stream, client, keys};
 
 /// Most wake-ups that are kept. They only say "look at the ledger", so old ones may go: the ledger forgets nothing.
 const MAX_WAKE_UPS: i64 = 10_000;
+/// How long an outcome lies where it was left, in milliseconds. Longer than anybody waits for it.
+const OUTCOME_TTL_MS: i64 = 30_000;
 
-/// Appends wake-ups. Cheap to clone.
+/// Appends wake-ups and commands, and leaves outcomes. Cheap to clone.
 #[derive(Clone)]
 pub struct Publisher {
     pool: Pool,
     notifications: Arc<str>,
+    commands: Arc<str>,
+    prefix: Arc<str>,
 }
 
 impl std::fmt::Debug for Publisher {
@@ -28,14 +33,38 @@ impl Publisher {
     /// Connects in the background, and goes on trying for as long as it lives: commands fail until Redis is there. Must
     /// be called on a tokio runtime.
     pub fn start(config: &BusConfig) -> Result<Self, BusError> {
-        let notifications = Stream::Notifications.key(&config.prefix).into();
-        Ok(Self { pool: client::connect(config, 1)?, notifications })
+        Ok(Self {
+            pool: client::connect(config, 1)?,
+            notifications: Stream::Notifications.key(&config.prefix).into(),
+            commands: Stream::Commands.key(&config.prefix).into(),
+            prefix: config.prefix.as_str().into(),
+        })
     }
 
     /// Wakes a notifier. Losing it costs up to a second: notifiers also look by themselves.
     pub async fn wake_notifier(&self) -> Result<(), BusError> {
         let cap: XCap = ("MAXLEN", "~", MAX_WAKE_UPS).try_into()?;
         let _id: String = self.pool.xadd(&*self.notifications, false, cap, "*", vec![("v", "1")]).await?;
+        Ok(())
+    }
+
+    /// Appends a command, given as the values of [`command::FIELDS`]. After an error it may be there or not.
+    ///
+    /// One append, which waits for no replica: there is a person behind it who sees whether it was done, and can ask again.
+    pub async fn command(&self, values: [String; command::FIELDS.len()]) -> Result<(), BusError> {
+        let fields: Vec<_> = command::FIELDS.into_iter().zip(values).collect();
+        let _id: String = self.pool.xadd(&*self.commands, false, None::<()>, "*", fields).await?;
+        Ok(())
+    }
+
+    /// Leaves the outcome of a command for one who waits for it, for 30 seconds. Losing it costs the one who waits the
+    /// answer, not the deed.
+    pub async fn outcome(&self, id: CommandId, outcome: &str) -> Result<(), BusError> {
+        let key = keys::outcome(&self.prefix, id);
+        let pipeline = self.pool.next().pipeline();
+        let () = pipeline.rpush(&key, outcome).await?;
+        let () = pipeline.pexpire(&key, OUTCOME_TTL_MS, None).await?;
+        let _answers: (i64, i64) = pipeline.all().await?;
         Ok(())
     }
 

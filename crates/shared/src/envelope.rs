@@ -118,7 +118,7 @@ impl Envelope {
     }
 }
 
-fn invalid<E>(field: &'static str) -> impl FnOnce(E) -> EnvelopeError
+pub(crate) fn invalid<E>(field: &'static str) -> impl FnOnce(E) -> EnvelopeError
 where
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {

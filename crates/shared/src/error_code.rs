@@ -1,5 +1,10 @@
 //! The one table of public error codes. A code, once published, keeps its meaning and its status.
 
+use std::borrow::Cow;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// Why a request was refused, as the outside world sees it (RFC 9457 `type`, and the extension member `code`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
@@ -31,6 +36,8 @@ pub enum ErrorCode {
     UnknownSource,
     /// The address exists, the method does not.
     MethodNotAllowed,
+    /// What is asked for is not possible as things stand.
+    InvalidTransition,
     /// The client took too long to send its request.
     RequestTimeout,
     /// The body is over its bound.
@@ -55,6 +62,8 @@ pub enum ErrorCode {
     SubscriptionUnconfirmed,
     /// The database did not answer in time.
     DatabaseUnavailable,
+    /// What is asked for could not be sent to who does it.
+    RedisUnavailable,
 }
 
 /// What is said of a code.
@@ -82,6 +91,7 @@ impl ErrorCode {
         Self::UnknownSource,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
+        Self::InvalidTransition,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::UnsupportedEncoding,
@@ -93,6 +103,7 @@ impl ErrorCode {
         Self::CertificateUnavailable,
         Self::SubscriptionUnconfirmed,
         Self::DatabaseUnavailable,
+        Self::RedisUnavailable,
     ];
 
     const fn row(self) -> Row {
@@ -112,6 +123,7 @@ impl ErrorCode {
             Self::UnknownSource => ("unknown_source", 404, "No sender of this name exists"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "This address does not take this method"),
             Self::RequestTimeout => ("request_timeout", 408, "The request took too long to arrive"),
+            Self::InvalidTransition => ("invalid_transition", 409, "That is not possible as things stand"),
             Self::PayloadTooLarge => ("payload_too_large", 413, "The body is too large"),
             Self::UnsupportedMediaType => ("unsupported_media_type", 415, "The body's media type is not supported"),
             Self::UnsupportedEncoding => ("unsupported_encoding", 415, "The body's coding is not supported"),
@@ -127,6 +139,7 @@ impl ErrorCode {
                 ("subscription_unconfirmed", 503, "The subscription could not be confirmed; send it again")
             }
             Self::DatabaseUnavailable => ("database_unavailable", 503, "The database did not answer; try again"),
+            Self::RedisUnavailable => ("redis_unavailable", 503, "Redis did not answer; try again"),
         };
         Row { code, status, title }
     }
@@ -172,6 +185,20 @@ impl ErrorCode {
     }
 }
 
+impl Serialize for ErrorCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for ErrorCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = Cow::<str>::deserialize(deserializer)?;
+        let known = Self::ALL.iter().find(|code| code.as_str() == word);
+        known.copied().ok_or_else(|| D::Error::custom(format_args!("`{word}` is no error code")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -182,6 +209,16 @@ mod tests {
     fn the_published_table_does_not_change_by_accident() {
         let table: Vec<_> = ErrorCode::ALL.iter().map(|code| format!("{} {}", code.status(), code.as_str())).collect();
         insta::assert_debug_snapshot!(table);
+    }
+
+    #[test]
+    fn a_code_travels_as_its_word() {
+        for code in ErrorCode::ALL {
+            let text = serde_json::to_string(code).unwrap();
+            assert_eq!(text, format!("\"{}\"", code.as_str()));
+            assert_eq!(&serde_json::from_str::<ErrorCode>(&text).unwrap(), code);
+        }
+        assert!(serde_json::from_str::<ErrorCode>("\"no_such_code\"").is_err());
     }
 
     #[test]

@@ -71,8 +71,15 @@ uuid_id!(
     SilenceId
 );
 
+uuid_id!(
+    /// Names one command of a responder. What it asks for is done once per `CommandId`.
+    CommandId
+);
 /// The namespace of event ids that are derived from a sender's own delivery id.
 const DELIVERY_NAMESPACE: Uuid = Uuid::from_u128(0x8d0f_6f5e_6f0b_4f0e_9d55_5b1c_0c3a_7e21);
+
+/// The namespace of command ids that are derived from a client's own key.
+const COMMAND_NAMESPACE: Uuid = Uuid::from_u128(0x3f4c_1a52_9d0e_4c57_8a64_e7d1_52b0_96c8);
 
 impl EventId {
     /// A new id for a delivery received at `at`; ids of later deliveries sort after it.
@@ -98,6 +105,18 @@ impl EventId {
     }
 }
 
+impl CommandId {
+    /// The id of a request that its client has named (`Idempotency-Key`): the same caller, key and request always give the
+    /// same id (`UUIDv5`), so that a repeat is answered with what became of the first. Another request under the same key is
+    /// another command.
+    #[must_use]
+    pub fn of_request(caller: &str, key: &str, request: &str) -> Self {
+        // NUL can occur in none of the first two, so no two requests share a name.
+        let name = format!("{caller}\0{key}\0{request}");
+        Self(Uuid::new_v5(&COMMAND_NAMESPACE, name.as_bytes()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +127,17 @@ mod tests {
         assert_eq!(first, EventId::of_delivery("default", "abc"));
         assert_ne!(first, EventId::of_delivery("other", "abc"));
         assert_ne!(EventId::of_delivery("a", "bc"), EventId::of_delivery("ab", "c"));
+    }
+
+    #[test]
+    fn one_key_means_one_command_per_caller_and_request() {
+        let first = CommandId::of_request("ops", "k1", "acknowledge 1");
+        assert_eq!(first, CommandId::of_request("ops", "k1", "acknowledge 1"));
+        for (caller, key, request) in
+            [("dev", "k1", "acknowledge 1"), ("ops", "k2", "acknowledge 1"), ("ops", "k1", "resolve 1")]
+        {
+            assert_ne!(first, CommandId::of_request(caller, key, request));
+        }
     }
 
     #[test]

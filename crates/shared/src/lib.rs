@@ -6,6 +6,7 @@
 
 pub mod alert;
 pub mod board;
+pub mod command;
 pub mod envelope;
 pub mod error_code;
 pub mod id;
@@ -21,9 +22,10 @@ pub mod trace;
 
 pub use alert::{AlertEvent, AlertSeverity, AlertStatus, Fingerprint, Labels};
 pub use board::Board;
+pub use command::{Action, Actor, ActorKind, Command, CommandError, CommandOutcome};
 pub use envelope::{Envelope, EnvelopeError};
 pub use error_code::ErrorCode;
-pub use id::{AlertId, EventId, IncidentId, NotificationId, SilenceId};
+pub use id::{AlertId, CommandId, EventId, IncidentId, NotificationId, SilenceId};
 pub use incident::{Incident, IncidentSeverity, IncidentStatus};
 pub use inhibition::{Inhibition, InhibitionRule};
 pub use matcher::{MatchOp, Matcher, Matchers};

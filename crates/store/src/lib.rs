@@ -8,6 +8,7 @@
 
 mod alert;
 mod apply;
+mod command;
 mod connection;
 mod dead_letter;
 mod error;
@@ -22,6 +23,7 @@ mod parts;
 mod pool;
 mod privileges;
 mod schema;
+mod silence;
 mod timeline;
 
 use std::time::Duration;

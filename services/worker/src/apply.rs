@@ -37,7 +37,7 @@ impl<'a> Contents<'a> {
                     contents.deliveries.push(envelope);
                     contents.entries.push(entry);
                 }
-                Err(error) => contents.unreadable.push(dead_letter(entry, with_causes(&error))),
+                Err(error) => contents.unreadable.push(dead_letter(STREAM, entry, with_causes(&error))),
             }
         }
         contents
@@ -61,7 +61,7 @@ pub(crate) async fn apply(store: &Store, contents: &Contents<'_>, route: &Route)
             }
             Err(error) => {
                 if let Some((index, error)) = parts.failed(part, error)? {
-                    let letter = dead_letter(contents.entries[index], with_causes(&error));
+                    let letter = dead_letter(STREAM, contents.entries[index], with_causes(&error));
                     store.batch_apply(&[], &[letter], route).await?;
                     outcome.dead += 1;
                 }
@@ -71,8 +71,9 @@ pub(crate) async fn apply(store: &Store, contents: &Contents<'_>, route: &Route)
     Ok(outcome)
 }
 
-fn dead_letter(entry: &Entry, reason: String) -> DeadLetter {
-    tracing::warn!(entry.id, reason, "an entry goes to dead letters");
+/// An entry of `stream` that cannot be applied.
+pub(crate) fn dead_letter(stream: &'static str, entry: &Entry, reason: String) -> DeadLetter {
+    tracing::warn!(stream, entry.id, reason, "an entry goes to dead letters");
     let fields = entry.fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    DeadLetter { stream: STREAM, entry_id: entry.id.clone(), fields, reason }
+    DeadLetter { stream, entry_id: entry.id.clone(), fields, reason }
 }

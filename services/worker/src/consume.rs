@@ -8,9 +8,9 @@
 //! - after *wake*: as after commit, and the notifier looks once more than needed;
 //! - after *acknowledge*: nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tocsin_bus::{Batch, BusError, Consumer, Publisher};
+use tocsin_bus::{Batch, BusError, Publisher};
 use tocsin_service::config::Reloading;
 use tocsin_service::shutdown::Shutdown;
 use tocsin_shared::routing::Route;
@@ -18,39 +18,23 @@ use tocsin_store::Store;
 
 use crate::apply::{self, Contents};
 use crate::backoff::Backoff;
-use crate::config::Tuning;
+use crate::intake::Intake;
 use crate::metrics::{self, Path};
 
-/// How long one read waits. A read is never cancelled, because what it had been given would then wait for a takeover;
-/// so this is also how long an idle worker takes to notice its shutdown.
-const READ_BLOCK: Duration = Duration::from_millis(250);
-
 pub(crate) struct Worker {
-    pub(crate) consumer: Consumer,
+    pub(crate) intake: Intake,
     pub(crate) publisher: Publisher,
     pub(crate) store: Store,
     pub(crate) route: Reloading<Route>,
-    pub(crate) tuning: Tuning,
     pub(crate) shutdown: Shutdown,
 }
 
 impl Worker {
     /// Consumes until the shutdown begins.
-    pub(crate) async fn consume(self) {
-        let mut next_takeover = Instant::now();
+    pub(crate) async fn consume(mut self) {
         let mut backoff = Backoff::new();
         while !self.shutdown.is_draining() {
-            let batch = if Instant::now() >= next_takeover {
-                let taken = self.consumer.take_over(self.tuning.batch_size, self.tuning.reclaim_idle).await;
-                // A full batch says that there may be more.
-                if !matches!(&taken, Ok(batch) if batch.entries().len() == self.tuning.batch_size) {
-                    next_takeover = Instant::now() + self.tuning.reclaim_idle / 2;
-                }
-                taken
-            } else {
-                self.consumer.read(self.tuning.batch_size, READ_BLOCK).await
-            };
-            match batch {
+            match self.intake.next().await {
                 Ok(batch) => {
                     backoff.reset();
                     if !batch.entries().is_empty() {

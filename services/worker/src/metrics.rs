@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use chrono::Utc;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use tocsin_service::http::HttpMetrics;
+use tocsin_shared::{Command, CommandOutcome};
 
 use crate::apply::Outcome;
 
@@ -18,6 +20,8 @@ const NOTICES: &str = "tocsin_worker_notices_total";
 const BATCH: &str = "tocsin_worker_batch_duration_seconds";
 const BATCH_SIZE: &str = "tocsin_worker_batch_deliveries";
 const PURGED: &str = "tocsin_worker_event_ids_purged_total";
+const COMMANDS: &str = "tocsin_worker_commands_total";
+const COMMAND: &str = "tocsin_worker_command_duration_seconds";
 
 /// The way by which a delivery came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +39,34 @@ impl Path {
     }
 }
 
+/// What became of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Done,
+    Unchanged,
+    Rejected,
+    Dead,
+}
+
+impl Fate {
+    pub(crate) const fn of(outcome: &CommandOutcome) -> Self {
+        match outcome {
+            CommandOutcome::Done { changed: true, .. } => Self::Done,
+            CommandOutcome::Done { .. } => Self::Unchanged,
+            CommandOutcome::Rejected { .. } => Self::Rejected,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Unchanged => "unchanged",
+            Self::Rejected => "rejected",
+            Self::Dead => "dead",
+        }
+    }
+}
+
 pub(crate) fn describe() {
     describe_counter!(
         DELIVERIES,
@@ -44,6 +76,12 @@ pub(crate) fn describe() {
     describe_counter!(NOTICES, "Rows written to the notification ledger");
     describe_histogram!(BATCH, Unit::Seconds, "Time from reading a batch to its commit, by path");
     describe_histogram!(BATCH_SIZE, Unit::Count, "Deliveries in a batch, by path");
+    describe_counter!(
+        COMMANDS,
+        "Responders' commands by action and outcome: done, unchanged (there was nothing to do), rejected or dead (cannot be \
+         applied)"
+    );
+    describe_histogram!(COMMAND, Unit::Seconds, "Time from asking for something to its outcome, by action");
     describe_counter!(PURGED, "Ids of events applied long ago that were forgotten");
 }
 
@@ -62,4 +100,15 @@ pub(crate) fn applied(path: Path, outcome: &Outcome, size: usize, took: Duration
 
 pub(crate) fn purged(count: usize) {
     counter!(PURGED).increment(count as u64);
+}
+
+/// `command` is `None` if it could not be read.
+pub(crate) fn commanded(command: Option<&Command>, fate: Fate) {
+    let action = command.map_or("unreadable", |command| command.action.name());
+    counter!(COMMANDS, "action" => action, "outcome" => fate.as_str()).increment(1);
+    if let Some(command) = command {
+        // The api's clock and ours may differ.
+        let took = (Utc::now() - command.at).to_std().unwrap_or_default();
+        histogram!(COMMAND, "action" => action).record(took);
+    }
 }

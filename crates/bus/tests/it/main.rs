@@ -7,6 +7,7 @@
     reason = "a test says what it expects by unwrapping, in the functions that its cases share as well"
 )]
 
+mod commands;
 mod durability;
 mod group;
 mod outage;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use tocsin_bus::{Batch, BusConfig, BusError, Consumer, EventLog, Publisher, RateLimits, Stream};
+use tocsin_bus::{Batch, BusConfig, BusError, Consumer, EventLog, Outcomes, Publisher, RateLimits, Stream};
 use tocsin_shared::{AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, TraceContext};
 use tocsin_testbed::{KeySpace, poll};
 
@@ -49,6 +49,19 @@ impl Stage {
 
     pub(crate) fn wakes(&self, name: &str) -> Consumer {
         Consumer::new(&self.config, Stream::Notifications, GROUP, name).unwrap()
+    }
+
+    pub(crate) fn commands(&self, name: &str) -> Consumer {
+        Consumer::new(&self.config, Stream::Commands, GROUP, name).unwrap()
+    }
+
+    /// The bus' own publisher, of commands and outcomes.
+    pub(crate) fn plain_publisher(&self) -> Publisher {
+        Publisher::start(&self.config).unwrap()
+    }
+
+    pub(crate) fn outcomes(&self) -> Outcomes {
+        Outcomes::new(&self.config).unwrap()
     }
 
     pub(crate) fn key(&self, stream: Stream) -> String {

@@ -1,0 +1,38 @@
+//! Where a consumer's next batch comes from: the stream, and now and then the hands of a consumer that has died.
+
+use std::time::{Duration, Instant};
+
+use tocsin_bus::{Batch, BusError, Consumer};
+
+/// How long one read waits. A read is never cancelled, because what it had been given would then wait for a takeover;
+/// so this is also how long an idle worker takes to notice its shutdown.
+const READ_BLOCK: Duration = Duration::from_millis(250);
+
+/// A member of the group `worker`, and when it looks for what others have left.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    consumer: Consumer,
+    batch_size: usize,
+    reclaim_idle: Duration,
+    next_takeover: Instant,
+}
+
+impl Intake {
+    /// Takes at most `batch_size` entries at once, and takes over what others have held for longer than `reclaim_idle`.
+    pub(crate) fn new(consumer: Consumer, batch_size: usize, reclaim_idle: Duration) -> Self {
+        Self { consumer, batch_size, reclaim_idle, next_takeover: Instant::now() }
+    }
+
+    /// The next batch; an empty one if nothing came for a while.
+    pub(crate) async fn next(&mut self) -> Result<Batch, BusError> {
+        if Instant::now() < self.next_takeover {
+            return self.consumer.read(self.batch_size, READ_BLOCK).await;
+        }
+        let taken = self.consumer.take_over(self.batch_size, self.reclaim_idle).await;
+        // A full batch says that there may be more.
+        if !matches!(&taken, Ok(batch) if batch.entries().len() == self.batch_size) {
+            self.next_takeover = Instant::now() + self.reclaim_idle / 2;
+        }
+        taken
+    }
+}
