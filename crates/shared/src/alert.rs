@@ -149,6 +149,9 @@ pub struct AlertEvent {
     pub ended_at: Option<DateTime<Utc>>,
     /// Orders the events of one alert: the newest wins, whatever order they arrive in.
     pub event_at: DateTime<Utc>,
+    /// When the alert counts as resolved unless it is heard of again, if the sender says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<DateTime<Utc>>,
     /// Whether it only says that the alert is over: then what the alert is like stays as it is known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_bare: bool,
@@ -184,7 +187,7 @@ impl AlertEvent {
         self.labels.insert(ALERTNAME.to_owned(), name);
         self.annotations = bounded_labels(self.annotations, MAX_LABELS, MAX_TEXT_CHARS);
         self.event_at = self.event_at.trunc_subsecs(6);
-        for time in [&mut self.started_at, &mut self.ended_at] {
+        for time in [&mut self.started_at, &mut self.ended_at, &mut self.expires_at] {
             *time = time.map(|time| time.trunc_subsecs(6));
         }
         self
@@ -237,6 +240,7 @@ mod tests {
             started_at: None,
             ended_at: None,
             event_at: DateTime::UNIX_EPOCH,
+            expires_at: None,
             is_bare: false,
         }
     }

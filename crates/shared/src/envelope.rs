@@ -154,6 +154,7 @@ mod tests {
                 started_at: Some(at),
                 ended_at: None,
                 event_at: at,
+                expires_at: None,
                 is_bare: false,
             }],
             acknowledged: Vec::new(),

@@ -1,6 +1,11 @@
 //! The notification ledger: what a route wants somebody to be told, and what became of it.
 
+mod plan;
+
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
+pub use plan::{Pair, Pending, Plan, Row, Standing, plan};
 
 use crate::{IncidentId, NotificationId, named_enum};
 
@@ -9,10 +14,34 @@ named_enum! {
     pub enum NoticeKind {
         /// An incident was opened.
         Triggered = "triggered",
+        /// More of it fires, or it became worse.
+        Updated = "updated",
         /// Somebody took an incident.
         Acknowledged = "acknowledged",
         /// An incident was resolved.
         Resolved = "resolved",
+        /// An incident that was over goes on.
+        Reopened = "reopened",
+        /// Somebody says that it was none.
+        Canceled = "canceled",
+        /// An incident comes and goes so often that it is not told each time from now on.
+        Flapping = "flapping",
+        /// An incident is still open, and nobody has taken it.
+        Reminder = "reminder",
+    }
+}
+
+impl NoticeKind {
+    /// Whether it waits for what else comes in (`group_wait`): the first that is told of an incident.
+    #[must_use]
+    pub const fn begins(self) -> bool {
+        matches!(self, Self::Triggered | Self::Reopened)
+    }
+
+    /// Whether it tells of an end.
+    #[must_use]
+    pub const fn ends(self) -> bool {
+        matches!(self, Self::Resolved | Self::Canceled)
     }
 }
 
@@ -32,10 +61,10 @@ named_enum! {
     }
 }
 
-/// One line of the ledger as the worker writes it, unique per incident, receiver and revision.
+/// Something that a receiver is to be told, before it is known when. Unique per incident, receiver and revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// Names the line.
+    /// Names the ledger's row.
     pub id: NotificationId,
     /// What it is about.
     pub incident_id: IncidentId,
@@ -45,6 +74,10 @@ pub struct Notice {
     pub revision: i64,
     /// Why.
     pub kind: NoticeKind,
+    /// How long the first notice of an incident waits for what else fires.
+    pub group_wait: Duration,
+    /// How much time there is at least between two that tell of more.
+    pub group_interval: Duration,
     /// When the change happened.
     pub created_at: DateTime<Utc>,
     /// The trace of the event that caused it.

@@ -10,10 +10,18 @@ GRANT INSERT (v, id, received_at, source, integration, traceparent, body) ON inb
 GRANT SELECT (seq, id), UPDATE (id) ON inbox TO tocsin_ingest;
 
 -- worker: the only writer of the state. Locking a row asks for the right to update one of its columns.
-GRANT SELECT, INSERT, UPDATE ON alerts, incidents TO tocsin_worker;
-GRANT SELECT, INSERT ON incident_alerts, timeline, notifications, dead_letters TO tocsin_worker;
-GRANT SELECT, INSERT, UPDATE (id), DELETE ON event_ids TO tocsin_worker;
-GRANT SELECT, UPDATE (seq), DELETE ON inbox TO tocsin_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON alerts, incidents, silences TO tocsin_worker;
+GRANT SELECT, INSERT, DELETE ON incident_alerts, timeline, notifications TO tocsin_worker;
+-- What waits to be told may be taken back.
+GRANT UPDATE (status, reason, finished_at) ON notifications TO tocsin_worker;
+GRANT SELECT, INSERT, UPDATE (id), DELETE ON event_ids, dead_letters TO tocsin_worker;
+GRANT SELECT, INSERT, UPDATE (outcome), DELETE ON commands TO tocsin_worker;
+GRANT SELECT, INSERT ON events TO tocsin_worker;
+GRANT EXECUTE ON FUNCTION events_keep TO tocsin_worker;
+-- A dead letter that is driven again goes back into the inbox.
+GRANT SELECT, INSERT, UPDATE (seq, id), DELETE ON inbox TO tocsin_worker;
+-- With the incidents that they belong to.
+GRANT SELECT, DELETE ON deliveries TO tocsin_worker;
 
 -- notifier: moves the ledger on and records its attempts.
 GRANT SELECT ON incidents, notifications TO tocsin_notifier;
@@ -22,6 +30,7 @@ GRANT UPDATE (status, reason, attempts, next_attempt_at, lease_token, lease_unti
 GRANT INSERT ON deliveries TO tocsin_notifier;
 
 -- api: reads.
-GRANT SELECT ON alerts, incidents, incident_alerts, timeline, notifications, deliveries, dead_letters TO tocsin_api;
+GRANT SELECT ON alerts, incidents, incident_alerts, timeline, notifications, deliveries, dead_letters, silences, events
+    TO tocsin_api;
 
 COMMIT;

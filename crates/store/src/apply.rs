@@ -3,29 +3,34 @@
 //! **Exactly once.** The transaction that changes the state also records the delivery's event id; a delivery whose id is
 //! there already is skipped. So a batch may be cut, repeated or handed to another worker at any point.
 //!
-//! **No deadlock.** Locks are taken in one order: event ids, alerts, incidents, and by key within each. Rows that do not
-//! exist yet cannot be locked, so making alerts or incidents takes a right that one transaction at a time has. A batch asks
-//! for it when it finds that it must make some, without waiting, since it holds locks by then. If another has it, or has made
-//! the same rows in the meantime, the transaction is rolled back ([`StoreError::Raced`]) and repeated with the right from its
-//! beginning, where waiting for it is safe: that one cannot be raced. Batches that make nothing run beside all others.
+//! **No deadlock.** Locks are taken in one order: silences, event ids, alerts, incidents, and by key within each. Rows that
+//! do not exist yet cannot be locked, so making alerts or incidents takes a right that one transaction at a time has; so does
+//! opening an incident again, which takes the place of its group. A batch asks for it when it finds that it must make some,
+//! without waiting, since it holds locks by then. If another has it, or has made the same rows in the meantime, the
+//! transaction is rolled back ([`StoreError::Raced`]) and repeated with the right from its beginning, where waiting for it is
+//! safe: that one cannot be raced. Batches that make nothing run beside all others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Bool};
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
 use scoped_futures::{ScopedBoxFuture, ScopedFutureExt as _};
-use tocsin_shared::board::{AlertKey, Board};
-use tocsin_shared::routing::Route;
+use tocsin_shared::board::{AlertKey, Board, Changes, Loaded};
+use tocsin_shared::policy::Policy;
+use tocsin_shared::routing::ResolvePolicy;
 use tocsin_shared::{AlertStatus, Envelope, Fingerprint, IncidentId};
 
-use crate::alert::{alerts_lock_in_txn, alerts_write_in_txn};
+use crate::alert::{alerts_lock_in_txn, alerts_write_in_txn, inhibitors_in_txn, siblings_in_txn};
 use crate::dead_letter::dead_letters_insert_in_txn;
+use crate::event::{decisions_insert_in_txn, repeats_insert_in_txn};
 use crate::event_id::event_ids_claim_in_txn;
 use crate::incident::{
     incident_alerts_insert_in_txn, incidents_insert_in_txn, incidents_lock_in_txn, incidents_update_in_txn,
 };
 use crate::ledger::notices_insert_in_txn;
+use crate::silence::silences_read_in_txn;
 use crate::timeline::timeline_insert_in_txn;
 use crate::{DeadLetter, Operation, Store, StoreError};
 
@@ -58,10 +63,10 @@ impl Store {
         &self,
         deliveries: &[Envelope],
         dead: &[DeadLetter],
-        route: &Route,
+        policy: &Policy,
     ) -> Result<Applied, StoreError> {
         self.run_applying(Operation::BatchApply, |connection| {
-            async move { apply_in_txn(connection, deliveries, dead, route).await }.scope_boxed()
+            async move { apply_in_txn(connection, deliveries, dead, policy).await }.scope_boxed()
         })
         .await
     }
@@ -102,24 +107,55 @@ pub(crate) async fn apply_in_txn(
     connection: &mut AsyncPgConnection,
     deliveries: &[Envelope],
     dead: &[DeadLetter],
-    route: &Route,
+    policy: &Policy,
 ) -> Result<Applied, StoreError> {
     dead_letters_insert_in_txn(connection, dead).await?;
+    if deliveries.is_empty() {
+        write_something_in_txn(connection).await?;
+        return Ok(Applied::default());
+    }
+    let silences = silences_read_in_txn(connection).await?;
     let mut unseen = event_ids_claim_in_txn(connection, deliveries).await?;
     // Of two copies in one batch the first is applied.
-    let fresh: Vec<&Envelope> = deliveries.iter().filter(|delivery| unseen.remove(&delivery.id)).collect();
-    let repeated = deliveries.len() - fresh.len();
+    let (fresh, repeated): (Vec<&Envelope>, Vec<&Envelope>) =
+        deliveries.iter().partition(|delivery| unseen.remove(&delivery.id));
+    let mut applied = Applied { fresh: fresh.len(), repeated: repeated.len(), ..Applied::default() };
     if fresh.is_empty() {
+        repeats_insert_in_txn(connection, &repeated).await?;
         write_something_in_txn(connection).await?;
-        return Ok(Applied { repeated, ..Applied::default() });
+        return Ok(applied);
     }
-
-    let (mut board, makes_alerts) = board_load_in_txn(connection, &fresh, route).await?;
+    let (loaded, makes_alerts) = load_in_txn(connection, &fresh, policy).await?;
+    let mut board = Board::new(policy, &silences, loaded);
     for delivery in &fresh {
-        board.apply(delivery, route);
+        board.apply(delivery);
     }
-    let changes = board.into_changes();
-    if (makes_alerts || !changes.opened.is_empty()) && !maker_try_in_txn(connection).await? {
+    let written = changes_write_in_txn(connection, board.into_changes(), makes_alerts).await?;
+    repeats_insert_in_txn(connection, &repeated).await?;
+    (applied.opened, applied.notices) = (written.opened, written.notices);
+    Ok(applied)
+}
+
+/// What a board's changes came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Written {
+    /// Incidents that were opened.
+    pub(crate) opened: usize,
+    /// Ledger rows that are to be sent.
+    pub(crate) notices: usize,
+}
+
+/// Writes what a board has changed.
+///
+/// # Errors
+/// [`StoreError::Raced`] where it makes rows and the transaction has not the right to, or misses alerts.
+pub(crate) async fn changes_write_in_txn(
+    connection: &mut AsyncPgConnection,
+    changes: Changes,
+    makes_alerts: bool,
+) -> Result<Written, StoreError> {
+    let makes = makes_alerts || changes.reopens || !changes.opened.is_empty();
+    if changes.misses_members || (makes && !maker_try_in_txn(connection).await?) {
         return Err(StoreError::Raced);
     }
     // Updates first: one may end the incident whose place in its group a new one takes.
@@ -128,48 +164,88 @@ pub(crate) async fn apply_in_txn(
     alerts_write_in_txn(connection, &changes.alerts).await?;
     incident_alerts_insert_in_txn(connection, &changes.memberships).await?;
     timeline_insert_in_txn(connection, &changes.timeline).await?;
-    notices_insert_in_txn(connection, &changes.notices).await?;
-    Ok(Applied { fresh: fresh.len(), repeated, opened: changes.opened.len(), notices: changes.notices.len() })
+    let opened: HashSet<IncidentId> = changes.opened.iter().map(|incident| incident.id).collect();
+    let told = notices_insert_in_txn(connection, changes.notices, &opened).await?;
+    decisions_insert_in_txn(connection, &changes.decisions).await?;
+    Ok(Written { opened: opened.len(), notices: told.written })
 }
 
 /// Writes a record into Postgres' log and nothing into any table. A transaction that writes nothing does not wait for the
 /// standby, and what it found to be applied already may be of one that was lost while it waited.
-async fn write_something_in_txn(connection: &mut AsyncPgConnection) -> Result<(), StoreError> {
+pub(crate) async fn write_something_in_txn(connection: &mut AsyncPgConnection) -> Result<(), StoreError> {
     connection.batch_execute("SELECT pg_logical_emit_message(true, 'tocsin', '')").await?;
     Ok(())
 }
 
-/// Loads and locks the alerts that the deliveries tell of or acknowledge, and the open incidents that these are in or may
-/// join. Says whether some of those told of do not exist yet.
-async fn board_load_in_txn(
+/// What deliveries name.
+#[derive(Default)]
+struct Named {
+    told_of: BTreeSet<AlertKey>,
+    acknowledged: BTreeSet<AlertKey>,
+    group_keys: BTreeSet<String>,
+    inhibitions: BTreeSet<String>,
+    resolves: bool,
+}
+
+impl Named {
+    fn by(fresh: &[&Envelope], policy: &Policy) -> Self {
+        let mut named = Self::default();
+        for delivery in fresh {
+            let key = |fingerprint: &Fingerprint| AlertKey {
+                integration: delivery.integration.clone(),
+                fingerprint: fingerprint.clone(),
+            };
+            for event in &delivery.alerts {
+                named.told_of.insert(key(&event.fingerprint));
+                named.resolves |= event.status == AlertStatus::Resolved;
+                if event.status == AlertStatus::Firing {
+                    named.group_keys.insert(policy.routing.owner(&event.labels).group_key(&event.labels));
+                    named.inhibitions.extend(policy.inhibition.target_keys(&event.labels));
+                }
+            }
+            named.acknowledged.extend(delivery.acknowledged.iter().map(key));
+        }
+        named
+    }
+}
+
+/// Loads and locks the alerts that the deliveries tell of or acknowledge, and the incidents that these are in or may join.
+/// Says whether some of those told of do not exist yet.
+async fn load_in_txn(
     connection: &mut AsyncPgConnection,
     fresh: &[&Envelope],
-    route: &Route,
-) -> Result<(Board, bool), StoreError> {
-    let mut told_of = BTreeSet::new();
-    let mut acknowledged = BTreeSet::new();
-    let mut group_keys = BTreeSet::new();
-    for delivery in fresh {
-        let key = |fingerprint: &Fingerprint| AlertKey {
-            integration: delivery.integration.clone(),
-            fingerprint: fingerprint.clone(),
-        };
-        for event in &delivery.alerts {
-            told_of.insert(key(&event.fingerprint));
-            if event.status == AlertStatus::Firing {
-                group_keys.insert(route.group_key(&event.labels));
-            }
-        }
-        acknowledged.extend(delivery.acknowledged.iter().map(key));
+    policy: &Policy,
+) -> Result<(Loaded, bool), StoreError> {
+    let mut named = Named::by(fresh, policy);
+    let mut keys = &named.told_of | &named.acknowledged;
+    if named.resolves && policy.routing.uses(ResolvePolicy::Any) {
+        // One that resolves may end its incident, and with it all others of it that fire.
+        keys.append(&mut siblings_in_txn(connection, &keys).await?);
     }
-    let keys: Vec<AlertKey> = told_of.union(&acknowledged).cloned().collect();
-    let alerts = alerts_lock_in_txn(connection, &keys).await?;
-    let known = alerts.iter().filter(|alert| told_of.contains(&alert.key)).count();
-    let makes_alerts = known < told_of.len();
-    let incident_ids: BTreeSet<_> = alerts.iter().filter_map(|alert| alert.incident_id).collect();
-    let incident_ids = incident_ids.into_iter().map(IncidentId::as_uuid).collect();
-    let incidents = incidents_lock_in_txn(connection, incident_ids, group_keys.into_iter().collect()).await?;
-    Ok((Board::new(alerts, incidents), makes_alerts))
+    let alerts = alerts_lock_in_txn(connection, &keys.into_iter().collect::<Vec<_>>()).await?;
+    let known = alerts.iter().filter(|alert| named.told_of.contains(&alert.key)).count();
+    let makes_alerts = known < named.told_of.len();
+    if !policy.inhibition.is_empty() {
+        // What is known of an alert may say more than an event that only tells that it fires.
+        named.inhibitions.extend(alerts.iter().flat_map(|alert| alert.inhibitable.iter().cloned()));
+    }
+    let inhibitors = inhibitors_in_txn(connection, named.inhibitions).await?;
+    let ids: BTreeSet<_> = alerts.iter().filter_map(|alert| alert.incident_id).map(IncidentId::as_uuid).collect();
+    let (ids, groups) = (ids.into_iter().collect(), named.group_keys.into_iter().collect());
+    let incidents = incidents_lock_in_txn(connection, ids, groups, reopens_after(fresh, policy)).await?;
+    Ok((Loaded { alerts, incidents, inhibitors }, makes_alerts))
+}
+
+/// Incidents that were resolved before this time are over for good, for all of these deliveries.
+fn reopens_after(fresh: &[&Envelope], policy: &Policy) -> DateTime<Utc> {
+    let oldest = fresh.iter().map(|delivery| delivery.received_at).min().unwrap_or(DateTime::<Utc>::MAX_UTC);
+    reopens_before(oldest, policy)
+}
+
+/// Incidents that were resolved before this time are over for good at `at`.
+pub(crate) fn reopens_before(at: DateTime<Utc>, policy: &Policy) -> DateTime<Utc> {
+    let longest = chrono::Duration::from_std(policy.routing.longest_reopening()).unwrap_or(chrono::Duration::MAX);
+    at.checked_sub_signed(longest).unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
 /// The advisory lock that is the right to make alerts and incidents: "apply" in ASCII.

@@ -1,19 +1,168 @@
-//! Commands of responders.
+//! Responders' commands: each done once, in one transaction with its outcome.
 //!
-//! PLACEHOLDER: the engine's branch replaces this file.
+//! Locks are taken in the order of [`apply`](crate::apply): silences, the command, alerts, incidents.
 
-use tocsin_shared::{Command, CommandOutcome, ErrorCode, Policy};
+use chrono::{DateTime, Utc};
+use diesel::QueryableByName;
+use diesel::sql_types::{Jsonb, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use scoped_futures::ScopedFutureExt as _;
+use tocsin_shared::board::{Board, Loaded};
+use tocsin_shared::command::{Action, Command, CommandOutcome, NewSilence};
+use tocsin_shared::policy::Policy;
+use tocsin_shared::{ErrorCode, IncidentId, SilenceId};
 
-use crate::{Store, StoreError};
+use crate::alert::{alerts_firing_in_txn, alerts_lock_in_txn};
+use crate::apply::changes_write_in_txn;
+use crate::dead_letter::{Redriven, dead_letters_redrive_in_txn};
+use crate::incident::{incidents_lock_these_in_txn, incidents_of_group_in_txn};
+use crate::silence::{
+    silence_delete_in_txn, silence_end_in_txn, silence_exists_in_txn, silence_insert_in_txn, silences_own_in_txn,
+};
+use crate::suppression::suppression_step_in_txn;
+use crate::{Operation, Store, StoreError};
+
+/// Whoever comes second waits until the first is done.
+const CLAIM: &str = "\
+INSERT INTO commands (id, at, actor_type, actor_id, actor_name, action, outcome) VALUES ($1, $2, $3, $4, $5, $6, 'null')
+ON CONFLICT (id) DO NOTHING";
+const OUTCOME: &str = "SELECT outcome FROM commands WHERE id = $1";
+const FINISH: &str = "UPDATE commands SET outcome = $2 WHERE id = $1";
+
+#[derive(QueryableByName)]
+struct Stored {
+    #[diesel(sql_type = Jsonb)]
+    outcome: serde_json::Value,
+}
 
 impl Store {
-    /// Does what a command asks for, once: a command that comes again is answered with what became of it the first time.
-    /// When it returns `Ok`, it is durable.
-    ///
-    /// PLACEHOLDER: does nothing yet, whatever is asked for.
-    #[expect(clippy::unused_async, reason = "placeholder")]
-    pub async fn command_apply(&self, command: &Command, _policy: &Policy) -> Result<CommandOutcome, StoreError> {
-        let detail = format!("{} is not possible yet", command.action.name());
-        Ok(CommandOutcome::Rejected { code: ErrorCode::InvalidTransition, detail })
+    /// Does what a responder asks for, once: a command that comes again is answered with the outcome of the first time.
+    pub async fn command_apply(&self, command: &Command, policy: &Policy) -> Result<CommandOutcome, StoreError> {
+        self.run_applying(Operation::CommandApply, |connection| {
+            async move { command_apply_in_txn(connection, command, policy).await }.scope_boxed()
+        })
+        .await
     }
+}
+
+async fn command_apply_in_txn(
+    connection: &mut AsyncPgConnection,
+    command: &Command,
+    policy: &Policy,
+) -> Result<CommandOutcome, StoreError> {
+    let json = |column| move |source| StoreError::Json { column, source };
+    let id = command.id.as_uuid();
+    let claimed = diesel::sql_query(CLAIM)
+        .bind::<SqlUuid, _>(id)
+        .bind::<Timestamptz, _>(command.at)
+        .bind::<Text, _>(command.actor.kind.as_str())
+        .bind::<Text, _>(&command.actor.id)
+        .bind::<Text, _>(&command.actor.name)
+        .bind::<Jsonb, _>(serde_json::to_value(&command.action).map_err(json("commands.action"))?)
+        .execute(connection)
+        .await?;
+    if claimed == 0 {
+        let stored: Stored = diesel::sql_query(OUTCOME).bind::<SqlUuid, _>(id).get_result(connection).await?;
+        return serde_json::from_value(stored.outcome).map_err(json("commands.outcome"));
+    }
+    let outcome = match &command.action {
+        Action::Silence { silence } => silence_begin_in_txn(connection, command, silence, policy).await?,
+        Action::SilenceEnd { id } => silence_stop_in_txn(connection, *id, false, command.at, policy).await?,
+        Action::SilenceDelete { id } => silence_stop_in_txn(connection, *id, true, command.at, policy).await?,
+        Action::Redrive { dead_letters } => redrive_in_txn(connection, dead_letters).await?,
+        Action::Declare { .. } => on_board_in_txn(connection, command, &[], policy).await?,
+        Action::Acknowledge { incident }
+        | Action::Resolve { incident, .. }
+        | Action::Cancel { incident, .. }
+        | Action::Reopen { incident }
+        | Action::Note { incident, .. }
+        | Action::SetSeverity { incident, .. } => on_board_in_txn(connection, command, &[*incident], policy).await?,
+    };
+    diesel::sql_query(FINISH)
+        .bind::<SqlUuid, _>(id)
+        .bind::<Jsonb, _>(serde_json::to_value(&outcome).map_err(json("commands.outcome"))?)
+        .execute(connection)
+        .await?;
+    Ok(outcome)
+}
+
+/// What concerns incidents.
+async fn on_board_in_txn(
+    connection: &mut AsyncPgConnection,
+    command: &Command,
+    ids: &[IncidentId],
+    policy: &Policy,
+) -> Result<CommandOutcome, StoreError> {
+    let keys = alerts_firing_in_txn(connection, ids).await?;
+    let alerts = alerts_lock_in_txn(connection, &keys).await?;
+    let mut incidents = incidents_lock_these_in_txn(connection, ids).await?;
+    if matches!(command.action, Action::Reopen { .. })
+        && let [incident] = &incidents[..]
+    {
+        let others = incidents_of_group_in_txn(connection, &incident.group_key, incident.id).await?;
+        incidents.extend(others);
+    }
+    let mut board = Board::new(policy, &[], Loaded { alerts, incidents, inhibitors: Vec::new() });
+    let outcome = board.command(command);
+    changes_write_in_txn(connection, board.into_changes(), false).await?;
+    Ok(outcome)
+}
+
+async fn silence_begin_in_txn(
+    connection: &mut AsyncPgConnection,
+    command: &Command,
+    silence: &NewSilence,
+    policy: &Policy,
+) -> Result<CommandOutcome, StoreError> {
+    silences_own_in_txn(connection).await?;
+    let silence = silence.of(command);
+    silence_insert_in_txn(connection, &silence).await?;
+    silenced_in_txn(connection, silence.id, true, command.at, policy).await
+}
+
+async fn silence_stop_in_txn(
+    connection: &mut AsyncPgConnection,
+    id: SilenceId,
+    delete: bool,
+    at: DateTime<Utc>,
+    policy: &Policy,
+) -> Result<CommandOutcome, StoreError> {
+    silences_own_in_txn(connection).await?;
+    if !silence_exists_in_txn(connection, id).await? {
+        return Ok(rejected(ErrorCode::NotFound, "there is no such silence"));
+    }
+    let changed = if delete {
+        silence_delete_in_txn(connection, id).await?
+    } else {
+        silence_end_in_txn(connection, id, at).await?
+    };
+    silenced_in_txn(connection, id, changed, at, policy).await
+}
+
+/// Tells the alerts that fire; what is too much for one step is left to the worker's duty.
+async fn silenced_in_txn(
+    connection: &mut AsyncPgConnection,
+    id: SilenceId,
+    changed: bool,
+    at: DateTime<Utc>,
+    policy: &Policy,
+) -> Result<CommandOutcome, StoreError> {
+    let known = silences_own_in_txn(connection).await?;
+    suppression_step_in_txn(connection, &known, policy, at.max(Utc::now())).await?;
+    Ok(CommandOutcome::Done { incident: None, silence: Some(id), changed })
+}
+
+async fn redrive_in_txn(connection: &mut AsyncPgConnection, ids: &[i64]) -> Result<CommandOutcome, StoreError> {
+    Ok(match dead_letters_redrive_in_txn(connection, ids).await? {
+        Redriven::Unknown(id) => rejected(ErrorCode::NotFound, &format!("there is no dead letter {id}")),
+        Redriven::Unreadable { id, field } => {
+            let detail = format!("dead letter {id} cannot be driven again: its field `{field}` cannot be read");
+            rejected(ErrorCode::InvalidTransition, &detail)
+        }
+        Redriven::Done(count) => CommandOutcome::Done { incident: None, silence: None, changed: count > 0 },
+    })
+}
+
+fn rejected(code: ErrorCode, detail: &str) -> CommandOutcome {
+    CommandOutcome::Rejected { code, detail: detail.to_owned() }
 }

@@ -1,11 +1,16 @@
-//! Entries that cannot be applied, kept with their reason.
+//! Entries that cannot be applied, kept with their reason, until somebody drives them again: then they go to the inbox,
+//! under the same event id, and what of them was applied is not applied twice.
 
 use std::collections::BTreeMap;
 
-use diesel::sql_types::{Array, Jsonb, Text};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use chrono::{DateTime, Utc};
+use diesel::QueryableByName;
+use diesel::sql_types::{Array, BigInt, Jsonb, Text, Timestamptz};
+use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl};
+use scoped_futures::ScopedFutureExt as _;
 
-use crate::StoreError;
+use crate::inbox::{NewRow, rows_insert_in_txn};
+use crate::{Operation, Store, StoreError};
 
 /// An entry that cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,4 +50,95 @@ pub(crate) async fn dead_letters_insert_in_txn(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Most dead letters that one request shows.
+const MAX_SHOWN: i64 = 1_000;
+
+/// A dead letter as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+#[expect(missing_docs, reason = "the columns of the table")]
+pub struct DeadLetterRecord {
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    #[diesel(sql_type = Text)]
+    pub stream: String,
+    #[diesel(sql_type = Text)]
+    pub entry_id: String,
+    #[diesel(sql_type = Jsonb)]
+    pub fields: serde_json::Value,
+    #[diesel(sql_type = Text)]
+    pub reason: String,
+    #[diesel(sql_type = Timestamptz)]
+    pub created_at: DateTime<Utc>,
+}
+
+const LIST: &str = "SELECT * FROM dead_letters WHERE id < $1 ORDER BY id DESC LIMIT $2";
+
+impl Store {
+    /// At most 1,000 dead letters, the newest first; those before `before`, if given.
+    pub async fn dead_letter_list(&self, before: Option<i64>) -> Result<Vec<DeadLetterRecord>, StoreError> {
+        let before = before.unwrap_or(i64::MAX);
+        self.run(Operation::DeadLetterList, |connection| {
+            async move {
+                let query = diesel::sql_query(LIST).bind::<BigInt, _>(before).bind::<BigInt, _>(MAX_SHOWN);
+                Ok(query.load(connection).await?)
+            }
+            .scope_boxed()
+        })
+        .await
+    }
+
+    /// Drives dead letters again, all of these or none.
+    pub async fn dead_letters_redrive(&self, ids: &[i64]) -> Result<Redriven, StoreError> {
+        self.run(Operation::DeadLettersRedrive, |connection| {
+            async move {
+                connection
+                    .transaction(async |connection| dead_letters_redrive_in_txn(connection, ids).await)
+                    .await
+            }
+            .scope_boxed()
+        })
+        .await
+    }
+}
+
+/// What became of dead letters that were to be driven again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Redriven {
+    /// So many are in the inbox, and no dead letters any more.
+    Done(usize),
+    /// There is none of this id. Nothing was done.
+    Unknown(i64),
+    /// One lacks what the inbox must know. Nothing was done.
+    Unreadable {
+        /// Which.
+        id: i64,
+        /// What it lacks.
+        field: &'static str,
+    },
+}
+
+const TAKE: &str = "SELECT * FROM dead_letters WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+const FORGET: &str = "DELETE FROM dead_letters WHERE id = ANY($1)";
+
+pub(crate) async fn dead_letters_redrive_in_txn(
+    connection: &mut AsyncPgConnection,
+    ids: &[i64],
+) -> Result<Redriven, StoreError> {
+    let letters: Vec<DeadLetterRecord> =
+        diesel::sql_query(TAKE).bind::<Array<BigInt>, _>(ids).load(connection).await?;
+    if let Some(unknown) = ids.iter().find(|id| letters.iter().all(|letter| letter.id != **id)) {
+        return Ok(Redriven::Unknown(*unknown));
+    }
+    let mut rows = BTreeMap::new();
+    for letter in &letters {
+        match NewRow::of_fields(&letter.fields) {
+            Ok((event_id, row)) => rows.insert(event_id, row),
+            Err(field) => return Ok(Redriven::Unreadable { id: letter.id, field }),
+        };
+    }
+    rows_insert_in_txn(connection, &rows).await?;
+    let done = diesel::sql_query(FORGET).bind::<Array<BigInt>, _>(ids).execute(connection).await?;
+    Ok(Redriven::Done(done))
 }

@@ -14,7 +14,7 @@ use diesel::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use scoped_futures::ScopedFutureExt as _;
-use tocsin_shared::routing::Route;
+use tocsin_shared::policy::Policy;
 use tocsin_shared::{Envelope, with_causes};
 use uuid::Uuid;
 
@@ -43,8 +43,8 @@ INSERT INTO inbox (v, id, received_at, source, integration, traceparent, body)
 SELECT * FROM UNNEST($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (id) DO UPDATE SET id = excluded.id";
 
-/// A row as it is written.
-struct NewRow {
+/// A row as it is written, without its id.
+pub(crate) struct NewRow {
     v: String,
     received_at: DateTime<Utc>,
     source: String,
@@ -59,6 +59,40 @@ impl NewRow {
         let [v, _id, _received_at, source, integration, traceparent, body] = values;
         Ok(Self { v, received_at: envelope.received_at, source, integration, traceparent, body })
     }
+
+    /// The row of an entry that was not understood, with its id; or the field without which there can be none.
+    pub(crate) fn of_fields(fields: &serde_json::Value) -> Result<(Uuid, Self), &'static str> {
+        let text = |name: &'static str| fields.get(name).and_then(serde_json::Value::as_str).ok_or(name);
+        let received_at = DateTime::parse_from_rfc3339(text("received_at")?).map_err(|_| "received_at")?;
+        let row = Self {
+            v: text("v")?.to_owned(),
+            received_at: received_at.to_utc(),
+            source: text("source")?.to_owned(),
+            integration: text("integration")?.to_owned(),
+            traceparent: text("traceparent").unwrap_or_default().to_owned(),
+            body: text("body")?.to_owned(),
+        };
+        Ok((text("id")?.parse().map_err(|_| "id")?, row))
+    }
+}
+
+/// Inserts rows in the order of their ids, so that two who insert the same wait for each other in one direction only.
+pub(crate) async fn rows_insert_in_txn(
+    connection: &mut AsyncPgConnection,
+    rows: &BTreeMap<Uuid, NewRow>,
+) -> Result<(), StoreError> {
+    let texts = |text: fn(&NewRow) -> &str| rows.values().map(text).collect::<Vec<_>>();
+    diesel::sql_query(INSERT)
+        .bind::<Array<Text>, _>(texts(|row| &row.v))
+        .bind::<Array<SqlUuid>, _>(rows.keys().copied().collect::<Vec<_>>())
+        .bind::<Array<Timestamptz>, _>(rows.values().map(|row| row.received_at).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(texts(|row| &row.source))
+        .bind::<Array<Text>, _>(texts(|row| &row.integration))
+        .bind::<Array<Text>, _>(texts(|row| &row.traceparent))
+        .bind::<Array<Text>, _>(texts(|row| &row.body))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 const BACKLOG: &str = "SELECT max(seq) - min(seq) + 1 AS rows FROM inbox";
@@ -127,7 +161,6 @@ impl Store {
     /// Keeps deliveries for a worker, all or none. When it returns `Ok`, they are durable. One that is there already, by
     /// its id, stays as it is.
     pub async fn inbox_insert(&self, envelopes: &[Envelope]) -> Result<(), StoreError> {
-        // By id: in order, so that two who insert the same wait for each other in one direction only, and each once.
         let rows = envelopes.iter().map(|envelope| Ok((envelope.id.as_uuid(), NewRow::of(envelope)?)));
         let rows: BTreeMap<Uuid, NewRow> = rows.collect::<Result<_, StoreError>>()?;
         let rows = &rows;
@@ -135,21 +168,7 @@ impl Store {
             return Ok(());
         }
         self.run(Operation::InboxInsert, |connection| {
-            async move {
-                let texts = |text: fn(&NewRow) -> &str| rows.values().map(text).collect::<Vec<_>>();
-                diesel::sql_query(INSERT)
-                    .bind::<Array<Text>, _>(texts(|row| &row.v))
-                    .bind::<Array<SqlUuid>, _>(rows.keys().copied().collect::<Vec<_>>())
-                    .bind::<Array<Timestamptz>, _>(rows.values().map(|row| row.received_at).collect::<Vec<_>>())
-                    .bind::<Array<Text>, _>(texts(|row| &row.source))
-                    .bind::<Array<Text>, _>(texts(|row| &row.integration))
-                    .bind::<Array<Text>, _>(texts(|row| &row.traceparent))
-                    .bind::<Array<Text>, _>(texts(|row| &row.body))
-                    .execute(connection)
-                    .await?;
-                Ok(())
-            }
-            .scope_boxed()
+            async move { rows_insert_in_txn(connection, rows).await }.scope_boxed()
         })
         .await
     }
@@ -172,8 +191,8 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails for reasons of its own. What was not applied by then is still there.
-    pub async fn inbox_apply(&self, max: usize, route: &Route) -> Result<InboxApplied, StoreError> {
-        let (seqs, result) = self.inbox_take(Which::Oldest(max), route).await;
+    pub async fn inbox_apply(&self, max: usize, policy: &Policy) -> Result<InboxApplied, StoreError> {
+        let (seqs, result) = self.inbox_take(Which::Oldest(max), policy).await;
         let mut first_error = match result {
             Ok(outcome) => return Ok(outcome),
             Err(error) => Some(error),
@@ -184,7 +203,7 @@ impl Store {
         while let Some(part) = parts.next() {
             let result = match first_error.take() {
                 Some(error) => Err(error),
-                None => self.inbox_take(Which::These(&seqs[part.clone()]), route).await.1,
+                None => self.inbox_take(Which::These(&seqs[part.clone()]), policy).await.1,
             };
             match result {
                 Ok(InboxApplied { taken: _, applied, dead }) => {
@@ -202,7 +221,7 @@ impl Store {
     }
 
     /// Takes rows out and applies them in one transaction. Says which it took, even if it had to put them back.
-    async fn inbox_take(&self, which: Which<'_>, route: &Route) -> (Vec<i64>, Result<InboxApplied, StoreError>) {
+    async fn inbox_take(&self, which: Which<'_>, policy: &Policy) -> (Vec<i64>, Result<InboxApplied, StoreError>) {
         let taken = Mutex::new(Vec::new());
         let seqs = &taken;
         let result = self.run_applying(Operation::InboxApply, |connection| {
@@ -215,7 +234,7 @@ impl Store {
                 }
                 seqs.lock().unwrap_or_else(PoisonError::into_inner).extend(rows.iter().map(|row| row.seq));
                 let (deliveries, dead) = read(rows);
-                let applied = apply_in_txn(connection, &deliveries, &dead, route).await?;
+                let applied = apply_in_txn(connection, &deliveries, &dead, policy).await?;
                 Ok(InboxApplied { taken: deliveries.len() + dead.len(), applied, dead: dead.len() })
             }
             .scope_boxed()

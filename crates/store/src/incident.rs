@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use scoped_futures::ScopedFutureExt as _;
 use tocsin_shared::incident::FiringCounts;
@@ -64,6 +64,14 @@ struct Row {
     resolved_at: Option<DateTime<Utc>>,
     updated_at: DateTime<Utc>,
     version: i64,
+    routes: Vec<String>,
+    resolve_policy: String,
+    declared: bool,
+    severity_is_set: bool,
+    resolved_by: Option<String>,
+    flaps: Vec<DateTime<Utc>>,
+    flapping_since: Option<DateTime<Utc>>,
+    remind_at: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<Row> for IncidentRecord {
@@ -93,6 +101,14 @@ impl TryFrom<Row> for IncidentRecord {
                 resolved_at: row.resolved_at,
                 updated_at: row.updated_at,
                 version: row.version,
+                routes: row.routes,
+                policy: known("incidents.resolve_policy", &row.resolve_policy)?,
+                declared: row.declared,
+                severity_is_set: row.severity_is_set,
+                resolved_by: row.resolved_by,
+                flaps: row.flaps,
+                flapping_since: row.flapping_since,
+                remind_at: row.remind_at,
             },
         })
     }
@@ -170,42 +186,105 @@ fn filtered(filter: &IncidentFilter) -> incidents::BoxedQuery<'static, Pg> {
     query
 }
 
+/// The open ones, and of each group the one that was closed last, if that was lately enough.
 const LOCK: &str = "\
 SELECT * FROM incidents
-WHERE (id = ANY($1) OR group_key = ANY($2)) AND status IN ('triggered', 'acknowledged')
+WHERE id IN (
+    SELECT id FROM incidents
+    WHERE (id = ANY($1) OR group_key = ANY($2)) AND status IN ('triggered', 'acknowledged')
+    UNION ALL
+    SELECT over.id FROM UNNEST($2) AS wanted (group_key)
+    CROSS JOIN LATERAL (
+        SELECT id FROM incidents
+        WHERE group_key = wanted.group_key AND status = 'resolved' AND resolved_at > $3
+        ORDER BY resolved_at DESC LIMIT 1) AS over)
 ORDER BY id
 FOR UPDATE";
 
-/// Loads and locks the open incidents among these ids and of these groups, in the order of their ids.
+/// Loads and locks the open incidents among these ids and of these groups, and those of these groups that were resolved
+/// last, if that was after `resolved_after`, in the order of their ids.
 pub(crate) async fn incidents_lock_in_txn(
     connection: &mut AsyncPgConnection,
     ids: Vec<Uuid>,
     group_keys: Vec<String>,
+    resolved_after: DateTime<Utc>,
 ) -> Result<Vec<Incident>, StoreError> {
-    let rows: Vec<Row> = diesel::sql_query(LOCK)
+    let query = diesel::sql_query(LOCK)
         .bind::<Array<SqlUuid>, _>(ids)
         .bind::<Array<Text>, _>(group_keys)
-        .load(connection)
-        .await?;
+        .bind::<Timestamptz, _>(resolved_after);
+    incidents(query.load(connection).await?)
+}
+
+const LOCK_THESE: &str = "SELECT * FROM incidents WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+
+/// Loads and locks these incidents, whatever their state, in the order of their ids.
+pub(crate) async fn incidents_lock_these_in_txn(
+    connection: &mut AsyncPgConnection,
+    ids: &[IncidentId],
+) -> Result<Vec<Incident>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    incidents(diesel::sql_query(LOCK_THESE).bind::<Array<SqlUuid>, _>(ids).load(connection).await?)
+}
+
+const OPEN_OF_GROUP: &str = "\
+SELECT * FROM incidents WHERE group_key = $1 AND id <> $2 AND status IN ('triggered', 'acknowledged') FOR UPDATE";
+
+/// The open incident of a group, if it is another one than this.
+pub(crate) async fn incidents_of_group_in_txn(
+    connection: &mut AsyncPgConnection,
+    group_key: &str,
+    other_than: IncidentId,
+) -> Result<Vec<Incident>, StoreError> {
+    let query = diesel::sql_query(OPEN_OF_GROUP).bind::<Text, _>(group_key).bind::<SqlUuid, _>(other_than.as_uuid());
+    incidents(query.load(connection).await?)
+}
+
+fn incidents(rows: Vec<Row>) -> Result<Vec<Incident>, StoreError> {
     rows.into_iter().map(|row| IncidentRecord::try_from(row).map(|record| record.incident)).collect()
 }
 
-const INSERT: &str = "\
-INSERT INTO incidents (id, title, summary, status, severity, group_key, labels, alert_count, firing_critical, \
-firing_warning, firing_info, triggered_at, acknowledged_at, acknowledged_by, resolved_at, updated_at, version)
-SELECT * FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-ON CONFLICT (group_key) WHERE status IN ('triggered', 'acknowledged') DO NOTHING";
+/// The bound arrays, as the table `new`. Arrays of arrays there are none, so that lists come as JSON.
+macro_rules! new_rows {
+    () => {
+        "UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, \
+         $24, $25) AS new (id, title, summary, status, severity, group_key, labels, alert_count, firing_critical, \
+         firing_warning, firing_info, triggered_at, acknowledged_at, acknowledged_by, resolved_at, updated_at, version, \
+         routes, resolve_policy, declared, severity_is_set, resolved_by, flaps, flapping_since, remind_at)"
+    };
+}
 
-const UPDATE: &str = "\
+const INSERT: &str = concat!(
+    "\
+INSERT INTO incidents (id, title, summary, status, severity, group_key, labels, alert_count, firing_critical, \
+firing_warning, firing_info, triggered_at, acknowledged_at, acknowledged_by, resolved_at, updated_at, version, \
+routes, resolve_policy, declared, severity_is_set, resolved_by, flaps, flapping_since, remind_at)
+SELECT id, title, summary, status, severity, group_key, labels, alert_count, firing_critical, firing_warning,
+    firing_info, triggered_at, acknowledged_at, acknowledged_by, resolved_at, updated_at, version,
+    ARRAY(SELECT jsonb_array_elements_text(routes)), resolve_policy, declared, severity_is_set, resolved_by,
+    ARRAY(SELECT jsonb_array_elements_text(flaps)::timestamptz), flapping_since, remind_at
+FROM ",
+    new_rows!(),
+    "
+ON CONFLICT (group_key) WHERE status IN ('triggered', 'acknowledged') DO NOTHING"
+);
+
+const UPDATE: &str = concat!(
+    "\
 UPDATE incidents SET
     title = new.title, summary = new.summary, status = new.status, severity = new.severity, labels = new.labels,
     alert_count = new.alert_count, firing_critical = new.firing_critical, firing_warning = new.firing_warning,
-    firing_info = new.firing_info, acknowledged_at = new.acknowledged_at, acknowledged_by = new.acknowledged_by,
-    resolved_at = new.resolved_at, updated_at = new.updated_at, version = new.version
-FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) AS new (id, title, summary, \
-status, severity, group_key, labels, alert_count, firing_critical, firing_warning, firing_info, triggered_at, \
-acknowledged_at, acknowledged_by, resolved_at, updated_at, version)
-WHERE incidents.id = new.id";
+    firing_info = new.firing_info, triggered_at = new.triggered_at, acknowledged_at = new.acknowledged_at,
+    acknowledged_by = new.acknowledged_by, resolved_at = new.resolved_at, updated_at = new.updated_at,
+    version = new.version, routes = ARRAY(SELECT jsonb_array_elements_text(new.routes)),
+    resolve_policy = new.resolve_policy, severity_is_set = new.severity_is_set, resolved_by = new.resolved_by,
+    flaps = ARRAY(SELECT jsonb_array_elements_text(new.flaps)::timestamptz), flapping_since = new.flapping_since,
+    remind_at = new.remind_at
+FROM ",
+    new_rows!(),
+    "
+WHERE incidents.id = new.id"
+);
 
 /// Writes incidents that did not exist when [`incidents_lock_in_txn`] looked.
 ///
@@ -253,17 +332,44 @@ async fn write(
         .bind::<Array<Nullable<Timestamptz>>, _>(incidents.iter().map(|i| i.resolved_at).collect::<Vec<_>>())
         .bind::<Array<Timestamptz>, _>(incidents.iter().map(|i| i.updated_at).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(incidents.iter().map(|i| i.version).collect::<Vec<_>>())
+        .bind::<Array<Jsonb>, _>(incidents.iter().map(|i| serde_json::json!(i.routes)).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(incidents.iter().map(|i| i.policy.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Bool>, _>(incidents.iter().map(|i| i.declared).collect::<Vec<_>>())
+        .bind::<Array<Bool>, _>(incidents.iter().map(|i| i.severity_is_set).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(incidents.iter().map(|i| i.resolved_by.as_deref()).collect::<Vec<_>>())
+        .bind::<Array<Jsonb>, _>(incidents.iter().map(|i| serde_json::json!(i.flaps)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(incidents.iter().map(|i| i.flapping_since).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(incidents.iter().map(|i| i.remind_at).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(written)
 }
 
 const JOIN: &str = "\
-INSERT INTO incident_alerts (incident_id, alert_id)
-SELECT * FROM UNNEST($1, $2)
-ON CONFLICT DO NOTHING";
+WITH new AS (SELECT * FROM UNNEST($1, $2) AS new (incident_id, alert_id)),
+joined AS (
+    INSERT INTO incident_alerts (incident_id, alert_id) SELECT * FROM new
+    ON CONFLICT DO NOTHING
+    RETURNING incident_id, alert_id)
+SELECT incident_id AS id, count(*) AS alerts FROM new
+WHERE NOT EXISTS (SELECT FROM joined WHERE joined.incident_id = new.incident_id AND joined.alert_id = new.alert_id)
+GROUP BY incident_id
+ORDER BY incident_id";
 
-/// Makes alerts belong to incidents.
+const UNCOUNT: &str = "\
+UPDATE incidents SET alert_count = alert_count - n.alerts::integer
+FROM UNNEST($1, $2) AS n (id, alerts) WHERE incidents.id = n.id";
+
+#[derive(QueryableByName)]
+struct Known {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    alerts: i64,
+}
+
+/// Makes alerts belong to incidents, which are written already and have counted them. An alert that comes back to one that
+/// it belonged to long ago was counted twice; that is put right here.
 pub(crate) async fn incident_alerts_insert_in_txn(
     connection: &mut AsyncPgConnection,
     memberships: &[(IncidentId, AlertId)],
@@ -271,10 +377,17 @@ pub(crate) async fn incident_alerts_insert_in_txn(
     if memberships.is_empty() {
         return Ok(());
     }
-    diesel::sql_query(JOIN)
+    let known: Vec<Known> = diesel::sql_query(JOIN)
         .bind::<Array<SqlUuid>, _>(memberships.iter().map(|(incident, _)| incident.as_uuid()).collect::<Vec<Uuid>>())
         .bind::<Array<SqlUuid>, _>(memberships.iter().map(|(_, alert)| alert.as_uuid()).collect::<Vec<Uuid>>())
-        .execute(connection)
+        .load(connection)
         .await?;
+    if !known.is_empty() {
+        diesel::sql_query(UNCOUNT)
+            .bind::<Array<SqlUuid>, _>(known.iter().map(|known| known.id).collect::<Vec<_>>())
+            .bind::<Array<BigInt>, _>(known.iter().map(|known| known.alerts).collect::<Vec<_>>())
+            .execute(connection)
+            .await?;
+    }
     Ok(())
 }

@@ -21,6 +21,14 @@ diesel::table! {
         resolved_at -> Nullable<Timestamptz>,
         updated_at -> Timestamptz,
         version -> BigInt,
+        routes -> Array<Text>,
+        resolve_policy -> Text,
+        declared -> Bool,
+        severity_is_set -> Bool,
+        resolved_by -> Nullable<Text>,
+        flaps -> Array<Timestamptz>,
+        flapping_since -> Nullable<Timestamptz>,
+        remind_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -46,6 +54,15 @@ diesel::table! {
         received_at -> Timestamptz,
         last_seen_at -> Timestamptz,
         occurrences -> BigInt,
+        event_status -> Nullable<Text>,
+        event_received_at -> Nullable<Timestamptz>,
+        firing_seen_at -> Nullable<Timestamptz>,
+        expires_at -> Nullable<Timestamptz>,
+        timed_out -> Bool,
+        silenced_by -> Nullable<Uuid>,
+        inhibited_by -> Nullable<Uuid>,
+        inhibits -> Array<Text>,
+        inhibitable -> Array<Text>,
     }
 }
 

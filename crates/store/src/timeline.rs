@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use scoped_futures::ScopedFutureExt as _;
 use tocsin_shared::IncidentId;
 use tocsin_shared::board::TimelineEntry;
+use tocsin_shared::command::Actor;
 use uuid::Uuid;
 
 use crate::schema::timeline;
@@ -51,8 +52,10 @@ impl Store {
 }
 
 const INSERT: &str = "\
-INSERT INTO timeline (incident_id, at, kind, content)
-SELECT * FROM UNNEST($1, $2, $3, $4)";
+INSERT INTO timeline (incident_id, at, kind, content, actor_type, actor_id, actor_name)
+SELECT incident_id, at, kind, content, coalesce(actor_type, 'system'), actor_id, actor_name
+FROM UNNEST($1, $2, $3, $4, $5, $6, $7)
+    AS new (incident_id, at, kind, content, actor_type, actor_id, actor_name)";
 
 pub(crate) async fn timeline_insert_in_txn(
     connection: &mut AsyncPgConnection,
@@ -61,11 +64,15 @@ pub(crate) async fn timeline_insert_in_txn(
     if entries.is_empty() {
         return Ok(());
     }
+    let actor = |part: fn(&Actor) -> &str| entries.iter().map(|e| e.actor.as_ref().map(part)).collect::<Vec<_>>();
     diesel::sql_query(INSERT)
         .bind::<Array<SqlUuid>, _>(entries.iter().map(|entry| entry.incident_id.as_uuid()).collect::<Vec<Uuid>>())
         .bind::<Array<Timestamptz>, _>(entries.iter().map(|entry| entry.at).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(entries.iter().map(|entry| entry.kind.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(entries.iter().map(|entry| entry.content.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(actor(|actor| actor.kind.as_str()))
+        .bind::<Array<Nullable<Text>>, _>(actor(|actor| &actor.id))
+        .bind::<Array<Nullable<Text>>, _>(actor(|actor| &actor.name))
         .execute(connection)
         .await?;
     Ok(())

@@ -3,8 +3,7 @@
 
 use tocsin_bus::Entry;
 use tocsin_service::with_causes;
-use tocsin_shared::Envelope;
-use tocsin_shared::routing::Route;
+use tocsin_shared::{Envelope, Policy};
 use tocsin_store::{Applied, DeadLetter, Parts, Store, StoreError};
 
 /// The name under which dead letters of the events stream are kept.
@@ -48,13 +47,13 @@ impl<'a> Contents<'a> {
 ///
 /// # Errors
 /// When the store fails for reasons of its own; then all of it may be tried again, because what was applied is known.
-pub(crate) async fn apply(store: &Store, contents: &Contents<'_>, route: &Route) -> Result<Outcome, StoreError> {
+pub(crate) async fn apply(store: &Store, contents: &Contents<'_>, policy: &Policy) -> Result<Outcome, StoreError> {
     let mut outcome = Outcome { dead: contents.unreadable.len(), ..Outcome::default() };
     let all = contents.deliveries.as_slice();
     let mut dead = contents.unreadable.as_slice();
     let mut parts = Parts::of(all.len());
     while let Some(part) = parts.next() {
-        match store.batch_apply(&all[part.clone()], dead, route).await {
+        match store.batch_apply(&all[part.clone()], dead, policy).await {
             Ok(applied) => {
                 outcome.applied += applied;
                 dead = &[];
@@ -62,7 +61,7 @@ pub(crate) async fn apply(store: &Store, contents: &Contents<'_>, route: &Route)
             Err(error) => {
                 if let Some((index, error)) = parts.failed(part, error)? {
                     let letter = dead_letter(STREAM, contents.entries[index], with_causes(&error));
-                    store.batch_apply(&[], &[letter], route).await?;
+                    store.batch_apply(&[], &[letter], policy).await?;
                     outcome.dead += 1;
                 }
             }

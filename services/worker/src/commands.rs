@@ -28,7 +28,7 @@ use crate::metrics::{self, Fate};
 /// The name under which dead letters of the commands stream are kept.
 const STREAM: &str = "commands";
 /// Most commands that are read at once: so few that the first of them is not kept by the last.
-pub(crate) const BATCH_SIZE: usize = 16;
+const BATCH_SIZE: usize = 16;
 
 pub(crate) struct Commands {
     pub(crate) intake: Intake,
@@ -43,7 +43,7 @@ impl Commands {
     pub(crate) async fn run(mut self) {
         let mut backoff = Backoff::new();
         while !self.shutdown.is_draining() {
-            match self.intake.next().await {
+            match self.intake.next(BATCH_SIZE).await {
                 Ok(batch) => {
                     backoff.reset();
                     if !batch.entries().is_empty() {
@@ -108,7 +108,7 @@ impl Commands {
             Err(error) => with_causes(error),
         };
         let letter = dead_letter(STREAM, entry, reason);
-        self.store.batch_apply(&[], &[letter], policy.routing.root()).await?;
+        self.store.batch_apply(&[], &[letter], &policy).await?;
         Ok((kept_as_dead_letter(), Fate::Dead))
     }
 

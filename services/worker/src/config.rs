@@ -10,10 +10,12 @@ use tocsin_service::config::{
 };
 use tocsin_store::StoreConfig;
 
+use crate::retention::Keep;
+
 const LISTEN: Variable<SocketAddr> =
     Variable::new("TOCSIN_LISTEN", || SocketAddr::from((Ipv4Addr::LOCALHOST, 8083)), "address and port of HTTP");
 const BATCH_SIZE: Variable<usize> =
-    Variable::new("TOCSIN_WORKER_BATCH_SIZE", || 128, "most deliveries that one transaction applies (1 to 1000)");
+    Variable::new("TOCSIN_WORKER_BATCH_SIZE", || 512, "most deliveries that one transaction applies (1 to 1000); fewer while it takes long");
 const HANDLER_TIMEOUT: Variable<Duration> = Variable::new(
     "TOCSIN_WORKER_HANDLER_TIMEOUT",
     || Duration::from_secs(10),
@@ -68,8 +70,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// How it consumes.
     pub tuning: Tuning,
-    /// How long it remembers which events were applied.
-    pub event_id_retention: Duration,
+    /// What it keeps for how long.
+    pub(crate) keep: Keep,
     /// Where the file is.
     pub config_path: Option<PathBuf>,
     /// What the file says.
@@ -104,7 +106,9 @@ impl Config {
         let config_path = env.get(&common::CONFIG);
         let document = env.keep(Document::load(config_path.as_deref()));
         env.finish()?;
-        Ok(Self { service, bus, store, tuning, event_id_retention, config_path, document })
+        let kept = document.retention();
+        let keep = Keep { event_ids: event_id_retention, events: kept.events, incidents: kept.incidents };
+        Ok(Self { service, bus, store, tuning, keep, config_path, document })
     }
 }
 

@@ -13,19 +13,21 @@ use std::time::Instant;
 use tocsin_bus::{Batch, BusError, Publisher};
 use tocsin_service::config::Reloading;
 use tocsin_service::shutdown::Shutdown;
-use tocsin_shared::routing::Route;
+use tocsin_shared::Policy;
 use tocsin_store::Store;
 
 use crate::apply::{self, Contents};
 use crate::backoff::Backoff;
 use crate::intake::Intake;
 use crate::metrics::{self, Path};
+use crate::pace::Pace;
 
 pub(crate) struct Worker {
     pub(crate) intake: Intake,
+    pub(crate) pace: Pace,
     pub(crate) publisher: Publisher,
     pub(crate) store: Store,
-    pub(crate) route: Reloading<Route>,
+    pub(crate) policy: Reloading<Policy>,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -34,7 +36,7 @@ impl Worker {
     pub(crate) async fn consume(mut self) {
         let mut backoff = Backoff::new();
         while !self.shutdown.is_draining() {
-            match self.intake.next().await {
+            match self.intake.next(self.pace.size()).await {
                 Ok(batch) => {
                     backoff.reset();
                     if !batch.entries().is_empty() {
@@ -52,12 +54,12 @@ impl Worker {
 
     /// Applies a batch and acknowledges it. While Postgres is away the batch is kept and tried again: the stream holds
     /// what follows. A shutdown gives it up unacknowledged, for another worker.
-    async fn handle(&self, batch: Batch) {
+    async fn handle(&mut self, batch: Batch) {
         let started = Instant::now();
         let contents = Contents::of(batch.entries());
         let mut backoff = Backoff::new();
         let outcome = loop {
-            match apply::apply(&self.store, &contents, &self.route.current()).await {
+            match apply::apply(&self.store, &contents, &self.policy.current()).await {
                 Ok(outcome) => break outcome,
                 Err(error) => {
                     let retry = backoff.next;
@@ -69,7 +71,9 @@ impl Worker {
                 }
             }
         };
-        metrics::applied(Path::Stream, &outcome, batch.entries().len(), started.elapsed());
+        let took = started.elapsed();
+        self.pace.applied(batch.entries().len(), took);
+        metrics::applied(Path::Stream, &outcome, batch.entries().len(), took);
         if outcome.applied.notices > 0
             && let Err(error) = self.publisher.wake_notifier().await
         {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tocsin_bus::Publisher;
 use tocsin_service::config::Reloading;
 use tocsin_service::shutdown::Shutdown;
-use tocsin_shared::routing::Route;
+use tocsin_shared::Policy;
 use tocsin_store::{InboxApplied, Store};
 use tokio::task::JoinHandle;
 
@@ -26,7 +26,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 pub(crate) struct Drain {
     pub(crate) store: Store,
-    pub(crate) route: Reloading<Route>,
+    pub(crate) policy: Reloading<Policy>,
     pub(crate) batch_size: usize,
     pub(crate) waker: Waker,
     pub(crate) shutdown: Shutdown,
@@ -38,7 +38,7 @@ impl Drain {
         let mut backoff = Backoff::new();
         while !self.shutdown.is_draining() {
             let started = Instant::now();
-            match self.store.inbox_apply(self.batch_size, &self.route.current()).await {
+            match self.store.inbox_apply(self.batch_size, &self.policy.current()).await {
                 Ok(InboxApplied { taken, applied, dead }) => {
                     backoff.reset();
                     if taken > 0 {
@@ -75,7 +75,7 @@ impl Waker {
     }
 
     /// Wakes a notifier, unless one is just being woken. What that misses, the notifier finds by itself.
-    fn wake(&mut self) {
+    pub(crate) fn wake(&mut self) {
         if self.under_way.as_ref().is_none_or(JoinHandle::is_finished) {
             let publisher = self.publisher.clone();
             self.under_way = Some(tokio::spawn(async move {

@@ -12,25 +12,24 @@ const READ_BLOCK: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(crate) struct Intake {
     consumer: Consumer,
-    batch_size: usize,
     reclaim_idle: Duration,
     next_takeover: Instant,
 }
 
 impl Intake {
-    /// Takes at most `batch_size` entries at once, and takes over what others have held for longer than `reclaim_idle`.
-    pub(crate) fn new(consumer: Consumer, batch_size: usize, reclaim_idle: Duration) -> Self {
-        Self { consumer, batch_size, reclaim_idle, next_takeover: Instant::now() }
+    /// Takes over what others have held for longer than `reclaim_idle`.
+    pub(crate) fn new(consumer: Consumer, reclaim_idle: Duration) -> Self {
+        Self { consumer, reclaim_idle, next_takeover: Instant::now() }
     }
 
-    /// The next batch; an empty one if nothing came for a while.
-    pub(crate) async fn next(&mut self) -> Result<Batch, BusError> {
+    /// The next batch, of at most `max` entries; an empty one if nothing came for a while.
+    pub(crate) async fn next(&mut self, max: usize) -> Result<Batch, BusError> {
         if Instant::now() < self.next_takeover {
-            return self.consumer.read(self.batch_size, READ_BLOCK).await;
+            return self.consumer.read(max, READ_BLOCK).await;
         }
-        let taken = self.consumer.take_over(self.batch_size, self.reclaim_idle).await;
+        let taken = self.consumer.take_over(max, self.reclaim_idle).await;
         // A full batch says that there may be more.
-        if !matches!(&taken, Ok(batch) if batch.entries().len() == self.batch_size) {
+        if !matches!(&taken, Ok(batch) if batch.entries().len() == max) {
             self.next_takeover = Instant::now() + self.reclaim_idle / 2;
         }
         taken

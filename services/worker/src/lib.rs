@@ -8,14 +8,16 @@ mod backoff;
 mod commands;
 mod config;
 mod consume;
+mod duties;
 mod inbox;
 mod intake;
 mod metrics;
-mod purge;
+mod pace;
+mod retention;
 
 pub use config::{Config, VARIABLES};
 use tocsin_bus::{BusError, Consumer, Publisher, Stream};
-use tocsin_service::config::{Document, Reloading};
+use tocsin_service::config::Reloading;
 use tocsin_service::health::{Dependency, Need, Readiness};
 use tocsin_service::http::{self, ServeError};
 use tocsin_service::shutdown::Shutdown;
@@ -23,8 +25,10 @@ use tocsin_store::Store;
 
 use crate::commands::Commands;
 use crate::consume::Worker;
+use crate::duties::Duties;
 use crate::inbox::{Drain, Waker};
 use crate::intake::Intake;
+use crate::pace::Pace;
 
 /// The consumer group of all workers.
 const GROUP: &str = "worker";
@@ -52,10 +56,6 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let publisher = Publisher::start(&config.bus)?;
     let consumer = |stream| Consumer::new(&config.bus, stream, GROUP, &config.service.instance);
     let (events, asked) = (consumer(Stream::Events)?, consumer(Stream::Commands)?);
-    let root = |document: &Document| document.policy().routing.root().clone();
-    let route = Reloading::follow(config.config_path.clone(), root(&config.document), move |document, _env| {
-        Ok(root(document))
-    })?;
     let policy =
         Reloading::follow(
             config.config_path.clone(),
@@ -78,26 +78,32 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let tuning = config.tuning;
     let drain = Drain {
         store: store.clone(),
-        route: route.clone(),
+        policy: policy.clone(),
         batch_size: tuning.batch_size,
         waker: Waker::new(publisher.clone()),
         shutdown: shutdown.clone(),
     };
     let commands = Commands {
-        intake: Intake::new(asked, commands::BATCH_SIZE, tuning.reclaim_idle),
+        intake: Intake::new(asked, tuning.reclaim_idle),
         publisher: publisher.clone(),
         store: store.clone(),
-        policy,
+        policy: policy.clone(),
         shutdown: shutdown.clone(),
     };
-    let intake = Intake::new(events, tuning.batch_size, tuning.reclaim_idle);
-    let worker = Worker { intake, publisher, store: store.clone(), route, shutdown: shutdown.clone() };
-    tokio::spawn(purge::event_ids(store, config.event_id_retention, shutdown.clone()));
+    let duties = Duties {
+        store: store.clone(),
+        policy: policy.clone(),
+        waker: Waker::new(publisher.clone()),
+        shutdown: shutdown.clone(),
+    };
+    let (intake, pace) = (Intake::new(events, tuning.reclaim_idle), Pace::new(tuning.batch_size));
+    let worker = Worker { intake, pace, publisher, store: store.clone(), policy, shutdown: shutdown.clone() };
+    tokio::spawn(retention::run(store, config.keep, shutdown.clone()));
     let (consuming, draining) = (tokio::spawn(worker.consume()), tokio::spawn(drain.run()));
-    let obeying = tokio::spawn(commands.run());
+    let (obeying, attending) = (tokio::spawn(commands.run()), tokio::spawn(duties.run()));
     let ended = shutdown.clone();
     let working = tokio::spawn(async move {
-        let done = tokio::try_join!(consuming, draining, obeying);
+        let done = tokio::try_join!(consuming, draining, obeying, attending);
         // Nothing is in flight any more: there is no reason to wait for the proxy.
         ended.begin();
         done

@@ -20,6 +20,9 @@ const NOTICES: &str = "tocsin_worker_notices_total";
 const BATCH: &str = "tocsin_worker_batch_duration_seconds";
 const BATCH_SIZE: &str = "tocsin_worker_batch_deliveries";
 const PURGED: &str = "tocsin_worker_event_ids_purged_total";
+const FORGOTTEN: &str = "tocsin_worker_forgotten_total";
+const DUTIES: &str = "tocsin_worker_duty_changes_total";
+const DUTY: &str = "tocsin_worker_duty_duration_seconds";
 const COMMANDS: &str = "tocsin_worker_commands_total";
 const COMMAND: &str = "tocsin_worker_command_duration_seconds";
 
@@ -82,6 +85,9 @@ pub(crate) fn describe() {
          applied)"
     );
     describe_histogram!(COMMAND, Unit::Seconds, "Time from asking for something to its outcome, by action");
+    describe_counter!(DUTIES, "Alerts or incidents that a duty has changed, by duty");
+    describe_histogram!(DUTY, Unit::Seconds, "Time of one step of a duty, by duty");
+    describe_counter!(FORGOTTEN, "Incidents, alerts, silences and commands that were older than they are to be kept");
     describe_counter!(PURGED, "Ids of events applied long ago that were forgotten");
 }
 
@@ -111,4 +117,13 @@ pub(crate) fn commanded(command: Option<&Command>, fate: Fate) {
         let took = (Utc::now() - command.at).to_std().unwrap_or_default();
         histogram!(COMMAND, "action" => action).record(took);
     }
+}
+
+pub(crate) fn forgotten(count: usize) {
+    counter!(FORGOTTEN).increment(count as u64);
+}
+
+pub(crate) fn duty_done(duty: &'static str, changes: usize, took: Duration) {
+    counter!(DUTIES, "duty" => duty).increment(changes as u64);
+    histogram!(DUTY, "duty" => duty).record(took);
 }

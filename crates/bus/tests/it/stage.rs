@@ -129,6 +129,7 @@ pub(crate) fn envelope(name: &str) -> Envelope {
             started_at: Some(at),
             ended_at: None,
             event_at: at,
+            expires_at: None,
             is_bare: false,
         }],
         acknowledged: Vec::new(),

@@ -1,17 +1,34 @@
 //! The board's rules, by example and by property.
 
+mod properties;
+mod responding;
+mod time;
+
+use std::time::Duration as StdDuration;
+
 use chrono::Duration;
-use proptest::prelude::*;
 
 use super::*;
-use crate::{AlertSeverity, IncidentSeverity, IncidentStatus, Labels, TraceContext};
+use crate::ledger::NoticeKind;
+use crate::routing::{FlapRule, Route, Routing};
+use crate::{AlertSeverity, EventId, IncidentSeverity, IncidentStatus, Labels, TraceContext};
 
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + Duration::seconds(second)
 }
 
+/// One receiver; what is over stays over, and nothing flaps.
 fn route() -> Route {
-    Route { receiver: Some("ops".to_owned()), ..Route::default() }
+    Route {
+        receiver: Some("ops".to_owned()),
+        reopen_within: StdDuration::ZERO,
+        flap: FlapRule { transitions: 0, window: StdDuration::from_mins(10) },
+        ..Route::default()
+    }
+}
+
+fn policy_of(route: Route) -> Policy {
+    Policy { routing: Routing::new(route), ..Policy::default() }
 }
 
 /// An event of alert `pod`, in the group `alertname="Down"`, that happened at `second`.
@@ -36,6 +53,7 @@ fn delivery(pod: &str, status: AlertStatus, second: i64) -> Envelope {
             started_at: Some(at(second)),
             ended_at: (status == AlertStatus::Resolved).then(|| at(second)),
             event_at: at(second),
+            expires_at: None,
             is_bare: false,
         }],
         acknowledged: Vec::new(),
@@ -43,11 +61,30 @@ fn delivery(pod: &str, status: AlertStatus, second: i64) -> Envelope {
 }
 
 fn applied(deliveries: &[Envelope]) -> Changes {
-    let mut board = Board::default();
+    applied_by(&policy_of(route()), deliveries)
+}
+
+fn applied_by(policy: &Policy, deliveries: &[Envelope]) -> Changes {
+    applied_after(policy, Changes::default(), deliveries)
+}
+
+/// What further deliveries change of what earlier ones left.
+fn applied_after(policy: &Policy, before: Changes, deliveries: &[Envelope]) -> Changes {
+    let mut board = Board::new(policy, &[], left(before));
     for delivery in deliveries {
-        board.apply(delivery, &route());
+        board.apply(delivery);
     }
     board.into_changes()
+}
+
+/// The state that changes leave.
+fn left(changes: Changes) -> Loaded {
+    let incidents = changes.opened.into_iter().chain(changes.updated).collect();
+    Loaded { alerts: changes.alerts, incidents, inhibitors: Vec::new() }
+}
+
+fn told(changes: &Changes) -> Vec<(NoticeKind, i64)> {
+    changes.notices.iter().map(|notice| (notice.kind, notice.revision)).collect()
 }
 
 #[test]
@@ -56,27 +93,20 @@ fn a_firing_alert_opens_an_incident_and_its_resolution_closes_it() {
     let [incident] = &changes.opened[..] else { panic!("{changes:?}") };
     assert_eq!((incident.status, incident.resolved_at), (IncidentStatus::Resolved, Some(at(5))));
     assert_eq!((incident.alert_count, incident.firing.total(), incident.version), (1, 0, 2));
-    let told: Vec<_> = changes.notices.iter().map(|notice| (notice.kind, notice.revision)).collect();
-    assert_eq!(told, [(NoticeKind::Triggered, 1), (NoticeKind::Resolved, 2)]);
+    assert_eq!(told(&changes), [(NoticeKind::Triggered, 1), (NoticeKind::Resolved, 2)]);
     let kinds: Vec<_> = changes.timeline.iter().map(|entry| entry.kind).collect();
     assert_eq!(kinds, [TimelineKind::IncidentTriggered, TimelineKind::AlertResolved, TimelineKind::IncidentResolved]);
 }
 
 #[test]
 fn alerts_of_one_group_share_an_incident_until_the_last_is_resolved() {
-    let mut board = Board::default();
-    for pod in ["a", "b"] {
-        board.apply(&delivery(pod, AlertStatus::Firing, 1), &route());
-    }
-    board.apply(&delivery("a", AlertStatus::Resolved, 2), &route());
-    let changes = board.into_changes();
+    let fired = ["a", "b"].map(|pod| delivery(pod, AlertStatus::Firing, 1));
+    let changes = applied(&[&fired[..], &[delivery("a", AlertStatus::Resolved, 2)]].concat());
     let [incident] = &changes.opened[..] else { panic!("{changes:?}") };
     assert_eq!((incident.status, incident.alert_count, incident.firing.total()), (IncidentStatus::Triggered, 2, 1));
     assert_eq!(incident.labels, Labels::from([("alertname".to_owned(), "Down".to_owned())]), "the common labels");
 
-    let mut board = Board::new(changes.alerts, changes.opened);
-    board.apply(&delivery("b", AlertStatus::Resolved, 3), &route());
-    let changes = board.into_changes();
+    let changes = applied_after(&policy_of(route()), changes, &[delivery("b", AlertStatus::Resolved, 3)]);
     assert_eq!(changes.updated[0].status, IncidentStatus::Resolved);
     assert!(changes.opened.is_empty() && changes.memberships.is_empty());
 }
@@ -84,9 +114,7 @@ fn alerts_of_one_group_share_an_incident_until_the_last_is_resolved() {
 #[test]
 fn a_heartbeat_is_counted_and_changes_no_incident() {
     let fired = applied(&[delivery("a", AlertStatus::Firing, 1)]);
-    let mut board = Board::new(fired.alerts, fired.opened);
-    board.apply(&delivery("a", AlertStatus::Firing, 60), &route());
-    let changes = board.into_changes();
+    let changes = applied_after(&policy_of(route()), fired, &[delivery("a", AlertStatus::Firing, 60)]);
     assert_eq!((changes.alerts[0].occurrences, changes.alerts[0].last_seen_at), (2, at(60)));
     assert!(changes.updated.is_empty() && changes.timeline.is_empty() && changes.notices.is_empty());
 }
@@ -157,17 +185,16 @@ fn an_incident_is_as_bad_as_its_worst_firing_alert() {
     worse.alerts[0].severity = AlertSeverity::Critical;
     let changes = applied(&[delivery("a", AlertStatus::Firing, 1), delivery("b", AlertStatus::Firing, 1), worse]);
     assert_eq!(changes.opened[0].severity, IncidentSeverity::Critical);
-    let mut board = Board::new(changes.alerts, changes.opened);
-    board.apply(&delivery("a", AlertStatus::Resolved, 3), &route());
-    assert_eq!(board.into_changes().updated[0].severity, IncidentSeverity::Medium);
+    let changes = applied_after(&policy_of(route()), changes, &[delivery("a", AlertStatus::Resolved, 3)]);
+    assert_eq!(changes.updated[0].severity, IncidentSeverity::Medium);
 }
 
 #[test]
 fn without_a_receiver_incidents_open_and_nobody_is_told() {
-    let mut board = Board::default();
-    board.apply(&delivery("a", AlertStatus::Firing, 1), &Route::default());
-    let changes = board.into_changes();
+    let changes = applied_by(&Policy::default(), &[delivery("a", AlertStatus::Firing, 1)]);
     assert!(changes.opened.len() == 1 && changes.notices.is_empty());
+    let [notice] = &changes.decisions[0].notices[..] else { panic!("{changes:?}") };
+    assert_eq!((notice.receiver.as_ref(), notice.withheld.is_some()), (None, true), "and it is said why");
 }
 
 /// A delivery that says that somebody has taken on alert `pod`, and nothing else.
@@ -189,8 +216,8 @@ fn an_acknowledgement_takes_the_incident_of_a_firing_alert_once() {
     let [incident] = &changes.opened[..] else { panic!("{changes:?}") };
     assert_eq!(incident.status, IncidentStatus::Acknowledged, "what fires later changes nothing of it");
     assert_eq!((incident.acknowledged_at, incident.acknowledged_by.as_deref()), (Some(at(2)), Some("default")));
-    let told: Vec<_> = changes.notices.iter().map(|notice| (notice.kind, notice.revision)).collect();
-    assert_eq!(told, [(NoticeKind::Triggered, 1), (NoticeKind::Acknowledged, 2)]);
+    let expected = [(NoticeKind::Triggered, 1), (NoticeKind::Acknowledged, 2), (NoticeKind::Updated, 3)];
+    assert_eq!(told(&changes), expected);
     let kinds: Vec<_> = changes.timeline.iter().map(|entry| entry.kind).collect();
     let expected = [TimelineKind::IncidentTriggered, TimelineKind::IncidentAcknowledged, TimelineKind::AlertFiring];
     assert_eq!(kinds, expected);
@@ -236,76 +263,6 @@ fn fates(changes: &Changes) -> BTreeMap<AlertKey, Alert> {
     changes.alerts.iter().map(fate).collect()
 }
 
-fn assert_invariants(changes: &Changes) {
-    let incidents: Vec<_> = changes.opened.iter().chain(&changes.updated).collect();
-    let mut open_groups = HashSet::new();
-    for incident in &incidents {
-        let members = changes.memberships.iter().filter(|(id, _)| *id == incident.id).count();
-        assert_eq!(usize::try_from(incident.alert_count), Ok(members), "alert_count counts the members");
-        let firing = changes
-            .alerts
-            .iter()
-            .filter(|a| a.incident_id == Some(incident.id) && a.newest.status == AlertStatus::Firing);
-        assert_eq!(usize::try_from(incident.firing.total()), Ok(firing.count()), "firing counts those that fire");
-        assert_eq!(incident.status.is_open(), incident.firing.total() > 0, "open exactly while something fires");
-        assert!(!incident.status.is_open() || open_groups.insert(&incident.group_key), "one open incident per group");
-    }
-    for incident in &incidents {
-        let taken = incident.acknowledged_at.is_some();
-        assert!(taken || incident.status != IncidentStatus::Acknowledged, "what is acknowledged was taken");
-        assert!(!taken || incident.status != IncidentStatus::Triggered, "what was taken stays so");
-        assert!(incident.acknowledged_at.is_none_or(|at| at >= incident.triggered_at), "and after it began");
-        let told =
-            changes.notices.iter().filter(|n| n.incident_id == incident.id && n.kind == NoticeKind::Acknowledged);
-        assert_eq!(told.count(), usize::from(taken), "who is told of it is told once");
-    }
-    for alert in changes.alerts.iter().filter(|a| a.newest.status == AlertStatus::Firing) {
-        let incident = incidents.iter().find(|incident| Some(incident.id) == alert.incident_id);
-        assert!(incident.is_some_and(|incident| incident.status.is_open()), "a firing alert is in an open incident");
-    }
-}
-
-prop_compose! {
-    fn any_delivery()(pod in 0..4_u8, kind in 0..5_u8, second in 0..8_i64) -> Envelope {
-        match kind {
-            0 => acknowledgement(&pod.to_string(), second),
-            1 | 2 => delivery(&pod.to_string(), AlertStatus::Resolved, second),
-            _ => delivery(&pod.to_string(), AlertStatus::Firing, second),
-        }
-    }
-}
-
-proptest! {
-    #[test]
-    fn every_order_of_the_same_events_ends_in_the_same_alerts(
-        (ordered, shuffled) in proptest::collection::vec(any_delivery(), 1..40)
-            .prop_flat_map(|events| (Just(events.clone()), Just(events).prop_shuffle()))
-    ) {
-        prop_assert_eq!(fates(&applied(&ordered)), fates(&applied(&shuffled)));
-    }
-
-    #[test]
-    fn the_invariants_hold_after_every_step(events in proptest::collection::vec(any_delivery(), 1..40)) {
-        for steps in 1..=events.len() {
-            assert_invariants(&applied(&events[..steps]));
-        }
-    }
-
-    #[test]
-    fn batches_may_be_cut_anywhere(events in proptest::collection::vec(any_delivery(), 2..30), cut in 1..29_usize) {
-        let cut = cut.min(events.len() - 1);
-        let first = applied(&events[..cut]);
-        let mut board = Board::new(first.alerts.clone(), first.opened.clone());
-        for event in &events[cut..] {
-            board.apply(event, &route());
-        }
-        let second = board.into_changes();
-        let mut fate = fates(&first);
-        fate.extend(fates(&second));
-        prop_assert_eq!(fate, fates(&applied(&events)));
-    }
-}
-
 #[test]
 fn a_resolution_that_says_nothing_else_leaves_what_is_known() {
     let firing = delivery("a", AlertStatus::Firing, 1);
@@ -313,6 +270,7 @@ fn a_resolution_that_says_nothing_else_leaves_what_is_known() {
     over.alerts[0] = AlertEvent {
         title: "a key".to_owned(),
         labels: Labels::from([("alertname".to_owned(), "a key".to_owned())]),
+        expires_at: None,
         is_bare: true,
         ..over.alerts[0].clone()
     };

@@ -143,6 +143,7 @@ mod tests {
             started_at: None,
             ended_at: None,
             event_at: chrono::DateTime::UNIX_EPOCH,
+            expires_at: None,
             is_bare: false,
         }
     }

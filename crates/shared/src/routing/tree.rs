@@ -1,6 +1,7 @@
 //! The tree of routes, and which of them an alert takes.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use super::{ResolvePolicy, Route};
 use crate::{Labels, Matchers};
@@ -34,6 +35,19 @@ impl Routing {
         let mut taken = Vec::new();
         collect(&self.root, labels, &mut taken);
         taken
+    }
+
+    /// The route that owns the group of an alert with these labels: the first of those that it takes.
+    #[must_use]
+    pub fn owner(&self, labels: &Labels) -> &Route {
+        self.matching(labels).first().copied().unwrap_or(&self.root)
+    }
+
+    /// For how long after its end an incident of any route may be opened again at most.
+    #[must_use]
+    pub fn longest_reopening(&self) -> Duration {
+        let reopening = |route: &Route| route.reopen_within.max(route.flap.window);
+        self.routes().map(reopening).max().unwrap_or_default()
     }
 
     /// The route of this path, unless the tree has changed since and has none.

@@ -6,10 +6,11 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
-use tocsin_shared::{AlertSeverity, AlertStatus, Board, Envelope};
+use tocsin_shared::board::{Board, Loaded};
+use tocsin_shared::{AlertSeverity, AlertStatus, Envelope};
 use tocsin_testbed::{Database, poll};
 
-use crate::stage::{delivery, route, store_on};
+use crate::stage::{delivery, policy, store_on};
 
 const DELIVERIES: i64 = 2_000;
 const ALERTS: usize = 200;
@@ -73,7 +74,7 @@ async fn workers_that_meet_on_the_same_alerts_apply_each_event_exactly_once() {
             tokio::spawn(async move {
                 let mut fresh = 0;
                 for batch in share.chunks(BATCH) {
-                    fresh += store.batch_apply(batch, &[], &route()).await.unwrap().fresh;
+                    fresh += store.batch_apply(batch, &[], &policy()).await.unwrap().fresh;
                 }
                 fresh
             })
@@ -126,9 +127,10 @@ async fn fates(database: &Database) -> Fates {
 
 /// The same, had one worker applied everything in order.
 fn expected_fates(history: &[Envelope]) -> Fates {
-    let mut board = Board::default();
+    let policy = policy();
+    let mut board = Board::new(&policy, &[], Loaded::default());
     for told in history {
-        board.apply(told, &route());
+        board.apply(told);
     }
     let alerts = board.into_changes().alerts.into_iter();
     alerts

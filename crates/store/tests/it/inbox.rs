@@ -8,13 +8,13 @@ use tocsin_store::{Applied, InboxApplied, Store};
 use tocsin_testbed::{Database, poll};
 
 use crate::contention::{assert_consistent, assert_no_deadlock, history_of};
-use crate::stage::{apply, firing, fresh, resolved, route, store_on};
+use crate::stage::{apply, firing, fresh, resolved, policy, store_on};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const DRAINERS: usize = 4;
 
 async fn drain(store: &Store) -> InboxApplied {
-    store.inbox_apply(100, &route()).await.unwrap()
+    store.inbox_apply(100, &policy()).await.unwrap()
 }
 
 /// Puts a row in past the store, as a newer or broken writer might.
@@ -70,7 +70,7 @@ async fn the_oldest_are_taken_first_and_no_more_than_asked_for() {
     for told in &batch {
         store.inbox_insert(std::slice::from_ref(told)).await.unwrap();
     }
-    assert_eq!(store.inbox_apply(2, &route()).await.unwrap().taken, 2);
+    assert_eq!(store.inbox_apply(2, &policy()).await.unwrap().taken, 2);
     let titles = database.sql("SELECT title FROM alerts ORDER BY 1").await.unwrap();
     assert_eq!(titles, [["Alert 0 on one"], ["Alert 1 on one"]]);
     assert_eq!(store.inbox_backlog().await.unwrap(), 3);
@@ -123,13 +123,13 @@ async fn drainers_and_workers_that_hold_the_same_deliveries_apply_each_exactly_o
         let store = store_on(&database);
         let every_second: Vec<Envelope> = history.iter().step_by(2).cloned().collect();
         for batch in every_second.chunks(20) {
-            count(store.batch_apply(batch, &[], &route()).await.unwrap());
+            count(store.batch_apply(batch, &[], &policy()).await.unwrap());
         }
     };
     let drainer = async || {
         let store = store_on(&database);
         poll::until("the inbox to be drained", DEADLINE, async || {
-            count(store.inbox_apply(20, &route()).await.unwrap().applied);
+            count(store.inbox_apply(20, &policy()).await.unwrap().applied);
             let all_in = put_in.load(Ordering::Relaxed) == history.len();
             let left = database.sql("SELECT count(*) FROM inbox").await.unwrap();
             poll::expect((all_in, left), |(all_in, left)| *all_in && *left == [["0"]])

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tocsin_store::{IncidentFilter, Store, StoreConfig, StoreError, Window, migrate};
 use tocsin_testbed::{Database, Stores, poll};
 
-use crate::stage::{firing, route, store_with_timeout};
+use crate::stage::{firing, policy, store_with_timeout};
 
 const TIMEOUT: Duration = Duration::from_millis(600);
 /// For a machine that has much else to do.
@@ -34,7 +34,7 @@ async fn read(store: &Store) -> Result<i64, StoreError> {
 async fn assert_fails_in_time(store: &Store) {
     let begun = Instant::now();
     read(store).await.unwrap_err();
-    store.batch_apply(&[firing("Lost", 9)], &[], &route()).await.unwrap_err();
+    store.batch_apply(&[firing("Lost", 9)], &[], &policy()).await.unwrap_err();
     assert!(!store.ping().await);
     assert!(begun.elapsed() < 3 * TIMEOUT + MARGIN, "{:?}", begun.elapsed());
 }
@@ -54,25 +54,25 @@ async fn assert_works_again(store: &Store, total: i64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_postgres_is_stopped_work_fails_in_time_and_it_succeeds_again_afterwards() {
     let (store, stores, _folder) = breakable().await;
-    store.batch_apply(&[firing("Down", 1)], &[], &route()).await.unwrap();
+    store.batch_apply(&[firing("Down", 1)], &[], &policy()).await.unwrap();
     stores.postgres().process().stop().await.unwrap();
     assert_fails_in_time(&store).await;
     stores.postgres().process().start().await.unwrap();
     stores.postgres().wait_ready().await.unwrap();
     assert_works_again(&store, 1).await;
-    assert_eq!(store.batch_apply(&[firing("Lost", 9)], &[], &route()).await.unwrap().fresh, 1);
+    assert_eq!(store.batch_apply(&[firing("Lost", 9)], &[], &policy()).await.unwrap().fresh, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_postgres_that_hangs_is_given_up_in_time_and_no_reply_meets_the_wrong_question() {
     let (store, stores, _folder) = breakable().await;
-    store.batch_apply(&[firing("Down", 1)], &[], &route()).await.unwrap();
+    store.batch_apply(&[firing("Down", 1)], &[], &policy()).await.unwrap();
     stores.postgres().process().pause().await.unwrap();
     assert_fails_in_time(&store).await;
     stores.postgres().process().resume().await.unwrap();
     // What was given up may have been applied or not, and either is right; the repeat makes it certain.
     let applied = poll::until("the repeat to be applied", DEADLINE, async || {
-        store.batch_apply(&[firing("Lost", 9)], &[], &route()).await
+        store.batch_apply(&[firing("Lost", 9)], &[], &policy()).await
     });
     let applied = applied.await.unwrap();
     assert_eq!(applied.fresh + applied.repeated, 1);
@@ -119,7 +119,7 @@ async fn a_commit_whose_wait_for_a_standby_is_cancelled_is_not_reported_as_done(
     let patient = failing_fast_on(&stores.postgres().url());
     let work = tokio::spawn(async move {
         let inserted = patient.inbox_insert(&[firing("Down", 1)]).await;
-        (inserted, patient.batch_apply(&[firing("Lost", 9)], &[], &route()).await)
+        (inserted, patient.batch_apply(&[firing("Lost", 9)], &[], &policy()).await)
     });
     let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     poll::until("the waits to be cancelled", DEADLINE, async || {
@@ -133,11 +133,11 @@ async fn a_commit_whose_wait_for_a_standby_is_cancelled_is_not_reported_as_done(
     applied.expect_err("nobody has it");
     // Both are in this server's tables now. Who finds them there must wait for the standby as well.
     assert!(matches!(store.inbox_insert(&[firing("Down", 1)]).await, Err(StoreError::Timeout)));
-    assert!(matches!(store.batch_apply(&[firing("Lost", 9)], &[], &route()).await, Err(StoreError::Timeout)));
+    assert!(matches!(store.batch_apply(&[firing("Lost", 9)], &[], &policy()).await, Err(StoreError::Timeout)));
 
     set_standbys("ALTER SYSTEM RESET synchronous_standby_names").await;
     let repeated = poll::until("commits to go through", DEADLINE, async || {
-        store.batch_apply(&[firing("Lost", 9)], &[], &route()).await
+        store.batch_apply(&[firing("Lost", 9)], &[], &policy()).await
     });
     assert_eq!(repeated.await.unwrap().repeated, 1);
 }

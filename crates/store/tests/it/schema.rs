@@ -32,6 +32,9 @@ fn diesel_type(postgres_type: &str) -> &'static str {
         "text" => "Text",
         "jsonb" => "Jsonb",
         "timestamptz" => "Timestamptz",
+        "bool" => "Bool",
+        "_text" => "Array<Text>",
+        "_timestamptz" => "Array<Timestamptz>",
         other => panic!("which type of diesel's is {other}?"),
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tocsin_shared::routing::Route;
-use tocsin_shared::{AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, TraceContext};
+use tocsin_shared::routing::{FlapRule, Route, Routing};
+use tocsin_shared::{AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, Policy, TraceContext};
 use tocsin_store::{Applied, Store, StoreConfig};
 use tocsin_testbed::Database;
 
@@ -23,14 +23,23 @@ pub(crate) async fn fresh() -> (Store, Database) {
     (store_on(&database), database)
 }
 
-/// Whatever happens, `ops` is told.
+/// Whatever happens, `ops` is told, and what is over stays over.
+pub(crate) fn policy() -> Policy {
+    policy_of(Route { reopen_within: Duration::ZERO, flap: FlapRule { transitions: 0, window: Duration::ZERO }, ..route() })
+}
+
+/// A route that tells `ops` of everything, with the defaults for the rest.
 pub(crate) fn route() -> Route {
     Route { receiver: Some("ops".to_owned()), ..Route::default() }
 }
 
+pub(crate) fn policy_of(route: Route) -> Policy {
+    Policy { routing: Routing::new(route), ..Policy::default() }
+}
+
 /// Applies deliveries that are all understood.
 pub(crate) async fn apply(store: &Store, deliveries: &[Envelope]) -> Applied {
-    store.batch_apply(deliveries, &[], &route()).await.unwrap()
+    store.batch_apply(deliveries, &[], &policy()).await.unwrap()
 }
 
 /// The n-th second of the time that tests live in.
@@ -60,6 +69,7 @@ pub(crate) fn delivery(group: &str, pod: &str, status: AlertStatus, second: i64)
             started_at: Some(at(second)),
             ended_at: (status == AlertStatus::Resolved).then(|| at(second)),
             event_at: at(second),
+            expires_at: None,
             is_bare: false,
         }],
         acknowledged: Vec::new(),

@@ -6,8 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use tocsin_shared::routing::Route;
-use tocsin_shared::{AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, TraceContext};
+use tocsin_shared::{
+    AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, Policy, TraceContext,
+};
 use tocsin_store::{Store, StoreConfig};
 use tocsin_testbed::topology::TopologyBuilder;
 use tocsin_testbed::{Process, Service, Topology, http};
@@ -59,7 +60,7 @@ impl Api {
 
     /// Puts alerts into the state, as a worker would.
     pub(crate) async fn apply(&self, deliveries: &[Envelope]) {
-        self.store.batch_apply(deliveries, &[], &Route::default()).await.unwrap();
+        self.store.batch_apply(deliveries, &[], &Policy::default()).await.unwrap();
     }
 
     /// What a caller with this token is answered.
@@ -122,6 +123,7 @@ pub(crate) fn delivery(group: &str, pod: &str, status: AlertStatus, second: i64)
             started_at: Some(at(second)),
             ended_at: (status == AlertStatus::Resolved).then(|| at(second)),
             event_at: at(second),
+            expires_at: None,
             is_bare: false,
         }],
         acknowledged: Vec::new(),

@@ -12,6 +12,9 @@ use tocsin_shared::{AlertEvent, AlertStatus, Labels};
 
 use super::{KeyPlace, Parsed, Request, Source, SourceError, given, prometheus, read};
 
+/// When an alert counts as resolved whose sender does not say when: Alertmanager's `resolve_timeout` by default.
+const RESOLVE_TIMEOUT: chrono::Duration = chrono::Duration::minutes(5);
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Alert {
@@ -43,7 +46,8 @@ impl Alert {
     fn normalise(mut self, received_at: DateTime<Utc>) -> AlertEvent {
         // As in Alertmanager, a label without a value is no label.
         self.labels.retain(|_, value| !value.is_empty());
-        let has_ended = given(self.ends_at).is_some_and(|end| end <= received_at);
+        let ends_at = given(self.ends_at);
+        let has_ended = ends_at.is_some_and(|end| end <= received_at);
         let alert = prometheus::Alert {
             status: if has_ended { AlertStatus::Resolved } else { AlertStatus::Firing },
             labels: self.labels,
@@ -53,7 +57,9 @@ impl Alert {
             generator_url: self.generator_url,
             fingerprint: None,
         };
-        alert.normalise(received_at)
+        // Until then it fires; a sender that goes on hearing of it moves the time on.
+        let expires_at = (!has_ended).then(|| ends_at.unwrap_or(received_at + RESOLVE_TIMEOUT));
+        AlertEvent { expires_at, ..alert.normalise(received_at) }.bounded()
     }
 }
 

@@ -51,6 +51,7 @@ fn normalise(message: &Message, request: &Request<'_>) -> AlertEvent {
         started_at: times.start,
         ended_at: times.end,
         event_at: times.event,
+        expires_at: None,
         is_bare: false,
     }
     .bounded()

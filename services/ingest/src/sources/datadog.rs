@@ -111,6 +111,7 @@ impl Payload {
             started_at: times.start,
             ended_at: times.end,
             event_at: times.event,
+            expires_at: None,
             is_bare: false,
         }
         .bounded()

@@ -87,6 +87,7 @@ impl Alert {
             started_at: times.start,
             ended_at: times.end,
             event_at: times.event,
+            expires_at: None,
             is_bare,
         }
         .bounded()

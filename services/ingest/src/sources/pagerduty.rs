@@ -167,6 +167,7 @@ impl Event {
             started_at: times.start,
             ended_at: times.end,
             event_at: times.event,
+            expires_at: None,
             is_bare,
         }
         .bounded()

@@ -70,6 +70,7 @@ impl Alert {
             started_at: times.start,
             ended_at: times.end,
             event_at: times.event,
+            expires_at: None,
             is_bare: false,
         }
         .bounded()

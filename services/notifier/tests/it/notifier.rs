@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use chrono::{SubsecRound as _, Utc};
-use tocsin_shared::routing::Route;
-use tocsin_shared::{AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, TraceContext};
+use tocsin_shared::{
+    AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, Policy, Route, Routing, TraceContext,
+};
 use tocsin_store::{Store, StoreConfig};
 use tocsin_testbed::doubles::{Recorded, Recorder};
 use tocsin_testbed::topology::TopologyBuilder;
@@ -54,7 +55,8 @@ impl Notifier {
     /// Puts notices for `receiver` into the ledger, as a worker would that nobody wakes for: the sweep has to find them.
     pub(crate) async fn notify(&self, receiver: &str, deliveries: &[Envelope]) {
         let route = Route { receiver: Some(receiver.to_owned()), ..Route::default() };
-        self.store.batch_apply(deliveries, &[], &route).await.unwrap();
+        let policy = Policy { routing: Routing::new(route), ..Policy::default() };
+        self.store.batch_apply(deliveries, &[], &policy).await.unwrap();
     }
 
     pub(crate) async fn sql(&self, sql: &str) -> Vec<Vec<String>> {
@@ -108,6 +110,7 @@ pub(crate) fn delivery(group: &str, status: AlertStatus) -> Envelope {
             started_at: Some(now),
             ended_at: (status == AlertStatus::Resolved).then_some(now),
             event_at: now,
+            expires_at: None,
             is_bare: false,
         }],
         acknowledged: Vec::new(),

@@ -257,6 +257,7 @@ impl Change {
             started_at: times.start.filter(|_| begins),
             ended_at: times.end,
             event_at: times.event,
+            expires_at: None,
             is_bare: false,
         }
         .bounded()

@@ -167,6 +167,7 @@ impl Report {
             started_at: times.start,
             ended_at: times.end,
             event_at: times.event,
+            expires_at: None,
             is_bare: false,
             external_id: Some(external_id),
         }

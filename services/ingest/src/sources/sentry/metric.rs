@@ -85,6 +85,7 @@ pub(super) fn of_metric_alert(request: &Request<'_>) -> Result<AlertEvent, Sourc
         started_at: times.start,
         ended_at: times.end,
         event_at: times.event,
+        expires_at: None,
         is_bare: false,
     };
     Ok(event.bounded())

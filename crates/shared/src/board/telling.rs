@@ -1,0 +1,110 @@
+//! Who is told of a change, and who is not and why.
+
+use chrono::{DateTime, Utc};
+
+use super::{Board, Decision, NoticeDecision, TimelineEntry, TimelineKind};
+use crate::command::{Actor, ActorKind, Command};
+use crate::ledger::{Notice, NoticeKind};
+use crate::routing::Route;
+use crate::{Envelope, EventId, Incident, NotificationId, TraceContext};
+
+/// What brings a change about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// The delivery, or the command.
+    pub event_id: EventId,
+    /// When it came in.
+    pub at: DateTime<Utc>,
+    /// The trace that it belongs to.
+    pub trace: TraceContext,
+    /// Who did it; nobody, if it happened by itself.
+    pub actor: Option<Actor>,
+}
+
+impl Cause {
+    pub(super) fn of(delivery: &Envelope) -> Self {
+        Self { event_id: delivery.id, at: delivery.received_at, trace: delivery.trace, actor: None }
+    }
+
+    /// What a responder asked for.
+    #[must_use]
+    pub fn of_command(command: &Command) -> Self {
+        Self {
+            event_id: EventId::from_uuid(command.id.as_uuid()),
+            at: command.at,
+            trace: command.trace,
+            actor: Some(command.actor.clone()),
+        }
+    }
+
+    /// The passing of time.
+    #[must_use]
+    pub fn time(at: DateTime<Utc>) -> Self {
+        Self { event_id: EventId::received_at(at), at, trace: TraceContext::random(), actor: None }
+    }
+
+    /// The sender's side, as an actor.
+    pub(super) fn sender(&self, integration: &str) -> Actor {
+        Actor { kind: ActorKind::Integration, id: integration.to_owned(), name: integration.to_owned() }
+    }
+}
+
+impl Board<'_> {
+    /// Writes a line into the timeline.
+    pub(super) fn tell(&mut self, incident: &Incident, kind: TimelineKind, cause: &Cause, content: String) {
+        let actor = cause.actor.clone();
+        self.timeline.push(TimelineEntry { incident_id: incident.id, at: cause.at, kind, actor, content });
+    }
+
+    /// Tells the receivers of an incident's routes, unless the change is `quieted`, for this reason, or the incident flaps.
+    pub(super) fn notify(
+        &mut self,
+        incident: &Incident,
+        kind: NoticeKind,
+        quieted: Option<&'static str>,
+        cause: &Cause,
+        decision: &mut Decision,
+    ) {
+        let flaps = incident.flapping_since.is_some() && kind != NoticeKind::Flapping && cause.actor.is_none();
+        let withheld = quieted.or_else(|| flaps.then_some("the incident is flapping"));
+        let policy = self.policy;
+        let mut told: Vec<&str> = Vec::new();
+        for route in incident.routes.iter().filter_map(|path| policy.routing.by_path(path)) {
+            let Some(receiver) = route.receiver.as_deref().filter(|receiver| !told.contains(receiver)) else {
+                continue;
+            };
+            told.push(receiver);
+            decision.notices.push(NoticeDecision { kind, receiver: Some(receiver.to_owned()), withheld });
+            if withheld.is_none() {
+                self.notices.push(Notice {
+                    id: NotificationId::generate(),
+                    incident_id: incident.id,
+                    receiver: receiver.to_owned(),
+                    revision: incident.version,
+                    kind,
+                    group_wait: route.timing.group_wait,
+                    group_interval: route.timing.group_interval,
+                    created_at: cause.at,
+                    trace: cause.trace.to_string(),
+                });
+            }
+        }
+        if told.is_empty() {
+            let withheld = Some("no route of the incident has a receiver");
+            decision.notices.push(NoticeDecision { kind, receiver: None, withheld });
+        }
+    }
+
+    /// The route that owns an incident's group. One that is no longer configured is stood in for by the root.
+    pub(super) fn owner(&self, incident: &Incident) -> &Route {
+        let routing = &self.policy.routing;
+        incident.routes.first().and_then(|path| routing.by_path(path)).unwrap_or(routing.root())
+    }
+
+    /// When an incident's receivers are told again that nobody has taken it: the earliest of its routes.
+    pub(super) fn remind_at(&self, incident: &Incident, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let routes = incident.routes.iter().filter_map(|path| self.policy.routing.by_path(path));
+        let intervals = routes.filter(|route| route.receiver.is_some()).map(|route| route.timing.repeat_interval);
+        intervals.filter(|interval| !interval.is_zero()).min().map(|interval| at + interval)
+    }
+}
