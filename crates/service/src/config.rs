@@ -4,6 +4,7 @@
 //! operator corrects a file once and not fault by fault.
 
 pub mod document;
+pub mod duration;
 mod environment;
 mod reload;
 mod secret;

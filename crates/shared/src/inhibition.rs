@@ -44,6 +44,12 @@ impl InhibitionRule {
         is_pure.then(|| self.key("!:", labels))
     }
 
+    /// All the keys that the alert offers by this rule: at most two.
+    #[must_use]
+    pub fn source_keys(&self, labels: &Labels) -> Vec<String> {
+        self.source_key(labels).into_iter().chain(self.pure_source_key(labels)).collect()
+    }
+
     fn key(&self, mark: &str, labels: &Labels) -> String {
         key::labelled(&format!("{}{mark}", self.name), self.equal.iter().map(String::as_str), labels)
     }
@@ -63,8 +69,7 @@ impl Inhibition {
     /// The keys under which an alert with these labels inhibits others while it fires: at most two for each rule.
     #[must_use]
     pub fn source_keys(&self, labels: &Labels) -> Vec<String> {
-        let keys = |rule: &InhibitionRule| [rule.source_key(labels), rule.pure_source_key(labels)];
-        self.0.iter().flat_map(keys).flatten().collect()
+        self.0.iter().flat_map(|rule| rule.source_keys(labels)).collect()
     }
 
     /// The keys any of which keeps an alert with these labels quiet: at most one for each rule.

@@ -1,10 +1,15 @@
 //! The worker's commands.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
+mod import;
+mod route_test;
+
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Arg, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use tocsin_service::config::{Document, Environment, SecretString, common};
 use tocsin_store::{Privileges, StoreError};
 use tocsin_worker::VARIABLES;
@@ -17,23 +22,51 @@ pub(crate) enum Command {
     Run,
     Migrate,
     CheckConfig { file: PathBuf },
+    RouteTest { config: Option<PathBuf>, labels: Vec<String>, json: bool },
+    ImportAlertmanager { file: PathBuf, output: Option<PathBuf> },
 }
 
 pub(crate) fn parse() -> Command {
     let about = "Applies accepted alerts to Postgres as incidents, and writes the ledger of notifications";
     let migrate = clap::Command::new("migrate").about("Bring the database's schema up to date, and end");
-    let file = Arg::new("FILE").required(true).value_parser(value_parser!(PathBuf)).help("Path of a tocsin.yaml");
-    let check = clap::Command::new("check-config").about("Say everything that is wrong with a tocsin.yaml").arg(file);
+    let file = |help: &'static str| Arg::new("FILE").required(true).value_parser(value_parser!(PathBuf)).help(help);
+    let check = clap::Command::new("check-config")
+        .about("Say everything that is wrong with a tocsin.yaml")
+        .arg(file("Path of a tocsin.yaml"));
+    let import = clap::Command::new("import-alertmanager")
+        .about("Make a tocsin.yaml of an alertmanager.yml, and list what cannot be carried over")
+        .arg(file("Path of an alertmanager.yml"))
+        .arg(path("output").help("Write there instead of to standard output; nothing is overwritten"));
     let matches = tocsin_service::cli::command("tocsin-worker", VERSION, about, &[common::ALL, VARIABLES])
-        .subcommands([migrate, check])
+        .subcommands([migrate, check, route_test(), import])
         .get_matches();
+    let one = |matches: &ArgMatches, name| matches.get_one::<PathBuf>(name).cloned();
     match matches.subcommand() {
         Some(("migrate", _)) => Command::Migrate,
-        Some(("check-config", matches)) => {
-            Command::CheckConfig { file: matches.get_one::<PathBuf>("FILE").cloned().unwrap_or_default() }
-        }
+        Some(("check-config", matches)) => Command::CheckConfig { file: one(matches, "FILE").unwrap_or_default() },
+        Some(("route-test", matches)) => Command::RouteTest {
+            config: one(matches, "config"),
+            labels: matches.get_many("LABELS").unwrap_or_default().cloned().collect(),
+            json: matches.get_flag("json"),
+        },
+        Some(("import-alertmanager", matches)) => Command::ImportAlertmanager {
+            file: one(matches, "FILE").unwrap_or_default(),
+            output: one(matches, "output"),
+        },
         _ => Command::Run,
     }
+}
+
+fn route_test() -> clap::Command {
+    clap::Command::new("route-test")
+        .about("Show which routes an alert with these labels takes, and why")
+        .arg(path("config").help("Path of a tocsin.yaml, instead of that of TOCSIN_CONFIG"))
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON"))
+        .arg(Arg::new("LABELS").num_args(0..).help("The alert's labels, such as severity=critical team=db"))
+}
+
+fn path(name: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name("FILE").value_parser(value_parser!(PathBuf))
 }
 
 pub(crate) async fn migrate(env: &mut Environment) -> ExitCode {
@@ -77,5 +110,52 @@ pub(crate) fn check_config(file: &Path) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => tocsin_service::report(&error),
+    }
+}
+
+pub(crate) fn test_routes(env: &mut Environment, config: Option<PathBuf>, labels: &[String], json: bool) -> ExitCode {
+    let config = config.or_else(|| env.get(&common::CONFIG));
+    let document = match env.finish().and_then(|()| Document::load(config.as_deref())) {
+        Ok(document) => document,
+        Err(error) => return tocsin_service::report(&error),
+    };
+    match route_test::labels(labels) {
+        Ok(labels) => {
+            let verdict = route_test::Verdict::of(&document.policy(), &labels);
+            print!("{}", if json { verdict.to_json() } else { verdict.to_string() });
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{}", tocsin_service::with_causes(&error));
+            eprintln!("  remedy: write each label as name=value, such as severity=critical");
+            ExitCode::from(2)
+        }
+    }
+}
+
+pub(crate) fn import_alertmanager(file: &Path, output: Option<&Path>) -> ExitCode {
+    let imported = match import::read(file) {
+        Ok(imported) => imported,
+        Err(error) => return tocsin_service::report(&error),
+    };
+    for note in &imported.notes {
+        eprintln!("{note}");
+    }
+    let written =
+        output.map(|path| File::create_new(path).and_then(|mut file| file.write_all(imported.yaml.as_bytes())));
+    match (output, written) {
+        (Some(path), Some(Err(error))) => {
+            eprintln!("cannot write `{}`: {error}", path.display());
+            eprintln!("  remedy: name a file that is not there yet, in a folder that this user may write to");
+            ExitCode::FAILURE
+        }
+        (Some(path), _) => {
+            println!("{}: written", path.display());
+            ExitCode::SUCCESS
+        }
+        (None, _) => {
+            print!("{}", imported.yaml);
+            ExitCode::SUCCESS
+        }
     }
 }

@@ -17,5 +17,7 @@ async fn main() -> ExitCode {
         }
         Command::Migrate => cli::migrate(&mut env).await,
         Command::CheckConfig { file } => cli::check_config(&file),
+        Command::RouteTest { config, labels, json } => cli::test_routes(&mut env, config, &labels, json),
+        Command::ImportAlertmanager { file, output } => cli::import_alertmanager(&file, output.as_deref()),
     }
 }

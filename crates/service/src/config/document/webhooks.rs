@@ -83,12 +83,14 @@ impl LimitSection {
 pub struct WebhooksSection {
     /// Whether they are taken.
     pub keyless: bool,
+    /// For how long an alert that came without a key may go without news before it counts as resolved.
+    pub(super) resolve_timeout: Option<String>,
     limit: LimitSection,
 }
 
 impl Default for WebhooksSection {
     fn default() -> Self {
-        Self { keyless: true, limit: LimitSection::default() }
+        Self { keyless: true, resolve_timeout: None, limit: LimitSection::default() }
     }
 }
 
@@ -115,6 +117,8 @@ pub struct IntegrationSection {
     /// What is particular to Amazon SNS.
     #[serde(default)]
     pub sns: SnsSection,
+    /// For how long one of its alerts may go without news before it counts as resolved.
+    pub(super) resolve_timeout: Option<String>,
     #[serde(default)]
     limit: LimitSection,
 }

@@ -1,0 +1,163 @@
+use tocsin_shared::routing::{FlapRule, GroupBy, ResolvePolicy, Timing};
+
+use super::*;
+
+#[test]
+fn an_empty_file_is_the_default() {
+    for text in ["", "{}", "# nothing\n"] {
+        let document = Document::parse(text).unwrap();
+        assert_eq!(document.policy(), Policy::default());
+        assert!(document.receivers.is_empty() && document.api.tokens.is_empty());
+    }
+}
+
+#[test]
+fn the_example_in_the_repository_is_valid() {
+    let text = include_str!("../../../../../tocsin.yaml");
+    let document = Document::parse(text).unwrap();
+    assert!(document.route.receiver.is_some() && !document.api.tokens.is_empty());
+    assert!(document.webhooks.keyless && document.integrations.is_empty());
+    assert_eq!(document.webhooks.limit(), Limit::KEYLESS);
+}
+
+#[test]
+fn what_the_example_leaves_in_comments_is_valid() {
+    let example = include_str!("../../../../../tocsin.yaml");
+    let (_, commented) = example.split_once("# integrations:\n").unwrap();
+    let (commented, _) = commented.split_once("\n\n").unwrap();
+    let lines: Vec<_> = commented.lines().map(|line| &line[2..]).collect();
+    let section = lines.join("\n").replace("# - ", "- ").replace("# sns:", "sns:").replace("source: grafana", "");
+    let document = Document::parse(&format!("integrations:\n{section}")).unwrap();
+    assert_eq!(document.integrations[0].signatures.len(), 4);
+    assert_eq!(document.integrations[0].limit(), Limit::INTEGRATION);
+}
+
+#[test]
+fn every_fault_is_reported_with_its_path() {
+    let error = Document::parse(
+        r"
+        route: {receiver: nobody, group_by: ['']}
+        receivers:
+          - name: ops
+          - name: ops
+            slack: {webhook_url: a, webhook_url_file: b}
+        api:
+          tokens:
+            - {name: t, scopes: []}
+        ",
+    );
+    insta::assert_snapshot!(error.unwrap_err());
+}
+
+#[test]
+fn every_fault_of_an_integration_is_reported_with_its_path() {
+    let text = include_str!("faulty_integrations.yaml");
+    insta::assert_snapshot!(Document::parse(text).unwrap_err());
+}
+
+#[test]
+fn integrations_are_read_as_they_are_written() {
+    let document = Document::parse(include_str!("integrations.yaml")).unwrap();
+    insta::assert_debug_snapshot!((document.webhooks, document.integrations));
+}
+
+#[test]
+fn a_limit_that_is_given_in_part_is_completed_by_the_default_of_its_place() {
+    let text = "
+        webhooks: {limit: {over_limit: retry_later}}
+        integrations: [{name: a, keys: [{sha256_env: A}], limit: {per_minute: 5}}]";
+    let document = Document::parse(text).unwrap();
+    assert_eq!(document.webhooks.limit(), Limit { over_limit: OverLimit::RetryLater, ..Limit::KEYLESS });
+    let per_minute = std::num::NonZeroU32::new(5).unwrap();
+    assert_eq!(document.integrations[0].limit(), Limit { per_minute, ..Limit::INTEGRATION });
+}
+
+#[test]
+fn a_misspelt_key_is_a_fault_that_names_it() {
+    let error = Document::parse("route: {reciever: ops}").unwrap_err();
+    assert!(error.problems[0].key.starts_with("route"), "{error}");
+    assert!(error.problems[0].fault.contains("reciever"), "{error}");
+}
+
+#[test]
+fn broken_yaml_is_told_with_its_place() {
+    let error = Document::parse("route: [").unwrap_err();
+    assert!(error.problems[0].fault.contains("line"), "{error}");
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_is_not_repeated() {
+    for (text, path) in [
+        ("receivers: [{name: ops, slack: 'https://hooks.example/T0/SECRET'}]", "receivers[0].slack"),
+        ("integrations: [{name: a, keys: [SECRET]}]", "integrations[0].keys[0]"),
+        ("integrations: [{name: a, keys: [], signatures: [SECRET]}]", "integrations[0].signatures[0]"),
+        ("integrations: [{name: a, keys: [], signatures: [{sentry: SECRET}]}]", "integrations[0].signatures[0].sentry"),
+        (
+            "integrations: [{name: a, keys: [], signatures: [{sentry: {secret: 73323}}]}]",
+            "integrations[0].signatures[0].sentry.secret",
+        ),
+    ] {
+        let error = Document::parse(text).unwrap_err();
+        assert!(!error.to_string().contains("SECRET") && !error.to_string().contains("73323"), "{error}");
+        assert!(error.problems[0].key.starts_with(path), "{error}");
+    }
+}
+
+#[test]
+fn every_fault_of_the_rules_is_reported_with_its_path() {
+    insta::assert_snapshot!(Document::parse(include_str!("faulty_routes.yaml")).unwrap_err());
+}
+
+#[test]
+fn a_route_has_from_its_parent_what_it_does_not_say() {
+    let document = Document::parse(include_str!("routes.yaml")).unwrap();
+    let policy = document.policy();
+    let routes: Vec<_> = policy.routing.routes().collect();
+    let [root, db, below, dev] = routes[..] else { panic!("{routes:?}") };
+    let defaults = Timing::default();
+    assert_eq!(root.timing, Timing { group_wait: Duration::from_secs(30), ..defaults });
+    let timing =
+        Timing { group_interval: Duration::from_mins(2), repeat_interval: Duration::from_mins(90), ..root.timing };
+    assert_eq!((db.timing, below.timing, dev.timing), (timing, timing, root.timing));
+    let minutes = |minutes| FlapRule { transitions: 4, window: Duration::from_mins(minutes) };
+    assert_eq!(
+        (root.flap, db.flap, below.flap),
+        (minutes(10), minutes(10), FlapRule { transitions: 0, ..minutes(60) })
+    );
+    assert_eq!(
+        (db.resolve, below.resolve, dev.resolve),
+        (ResolvePolicy::Never, ResolvePolicy::Never, ResolvePolicy::All)
+    );
+    assert!(db.continues && !below.continues);
+    assert_eq!((&below.group_by, &dev.group_by), (&GroupBy::All, &GroupBy::Labels(vec![])));
+    assert_eq!((db.title == root.title, below.title.text()), (true, Some("{{ title }}")));
+    let receivers = routes.iter().map(|route| route.receiver.as_deref()).collect::<Vec<_>>();
+    assert_eq!(receivers, [Some("ops"), Some("db"), Some("db"), None]);
+    assert_eq!(below.path, r#"{}/{env!="dev",severity="critical",team=~"db|store"}/{}"#);
+    assert!(routes.iter().all(|route| route.reopen_within == Duration::from_mins(10)));
+}
+
+#[test]
+fn inhibition_timeouts_and_retention_are_read() {
+    let document = Document::parse(include_str!("routes.yaml")).unwrap();
+    let policy = document.policy();
+    let names: Vec<_> = policy.inhibition.iter().map(|rule| rule.name.as_str()).collect();
+    let unnamed = r#"{severity="critical"} inhibits {severity="info"}"#;
+    assert_eq!(names, ["page", unnamed, &format!("{unnamed}#2")]);
+    let timeouts = [("a".to_owned(), Duration::from_mins(5)), (KEYLESS.to_owned(), Duration::from_hours(1))];
+    assert_eq!(policy.resolve_timeouts, BTreeMap::from(timeouts));
+    let days = |days: u64| Duration::from_hours(24 * days);
+    assert_eq!(document.retention(), Retention { events: days(3), incidents: days(90) });
+    assert_eq!(Document::default().retention(), Retention { events: days(7), incidents: days(365) });
+}
+
+#[test]
+fn a_tree_has_bounds() {
+    let deep = (0..16).fold("{}".to_owned(), |child, _| format!("{{routes: [{child}]}}"));
+    let error = Document::parse(&format!("route: {deep}")).unwrap_err();
+    assert_eq!(error.problems.len(), 1, "{error}");
+    assert!(error.problems[0].fault.contains("16 levels"), "{error}");
+    let wide = vec!["{}"; 1_000].join(",");
+    let error = Document::parse(&format!("route: {{routes: [{wide}]}}")).unwrap_err();
+    assert!(error.problems.len() == 1 && error.problems[0].fault.contains("1001 routes"), "{error}");
+}
