@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tocsin_shared::board::Alert;
 use tocsin_shared::{
-    AlertId, AlertSeverity, AlertStatus, Fingerprint, IncidentId, IncidentSeverity, IncidentStatus, Labels,
+    AlertId, AlertSeverity, AlertStatus, Fingerprint, IncidentId, IncidentSeverity, IncidentStatus, Labels, Matchers,
+    Recurrence, Silence, SilenceId,
 };
 use tocsin_store::{IncidentRecord, Page, TimelineRecord, Window};
 
@@ -37,6 +38,25 @@ impl<T> ListView<T> {
             limit: window.limit,
             offset: window.offset,
         }
+    }
+}
+
+impl<T> ListView<T> {
+    /// The window on a list that the store gives whole.
+    pub(crate) fn of_all<I, C>(items: Vec<I>, window: &Window<C>, position: impl Fn(&I) -> C) -> Self
+    where
+        T: From<I>,
+        C: PartialEq + std::fmt::Display,
+    {
+        let total = items.len();
+        let seen = window.before.as_ref().map_or(0, |cursor| {
+            items.iter().position(|item| position(item) == *cursor).map_or(total, |index| index + 1)
+        });
+        let count = |number: i64| usize::try_from(number).unwrap_or_default();
+        let mut rest = items.into_iter().skip(seen + count(window.offset));
+        let items = rest.by_ref().take(count(window.limit)).collect();
+        let total = i64::try_from(total).unwrap_or(i64::MAX);
+        Self::new(Page { items, total, has_more: rest.next().is_some() }, window, position)
     }
 }
 
@@ -115,6 +135,56 @@ impl From<TimelineRecord> for TimelineView {
             actor_id: record.actor_id,
             actor_name: record.actor_name,
             content: record.content,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct SilenceView {
+    id: SilenceId,
+    status: SilenceStatus,
+    matchers: Matchers,
+    starts_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
+    recurrence: Option<Recurrence>,
+    author: String,
+    comment: String,
+    created_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum SilenceStatus {
+    /// In force.
+    Active,
+    /// Not in force, and it will be.
+    Pending,
+    /// It was.
+    Expired,
+}
+
+impl SilenceStatus {
+    fn of(silence: &Silence, now: DateTime<Utc>) -> Self {
+        match now {
+            now if now >= silence.ends_at => Self::Expired,
+            now if silence.is_active(now) => Self::Active,
+            _ => Self::Pending,
+        }
+    }
+}
+
+impl From<Silence> for SilenceView {
+    fn from(silence: Silence) -> Self {
+        Self {
+            id: silence.id,
+            status: SilenceStatus::of(&silence, Utc::now()),
+            matchers: silence.matchers,
+            starts_at: silence.starts_at,
+            ends_at: silence.ends_at,
+            recurrence: silence.recurrence,
+            author: silence.author,
+            comment: silence.comment,
+            created_at: silence.created_at,
         }
     }
 }
