@@ -1,14 +1,16 @@
 //! What is sent: types of their own, whose fields are the documented contract.
 
+mod silence;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tocsin_shared::board::Alert;
 use tocsin_shared::{
-    AlertId, AlertSeverity, AlertStatus, Fingerprint, IncidentId, IncidentSeverity, IncidentStatus, Labels, Matchers,
-    Recurrence, Silence, SilenceId,
+    AlertId, AlertSeverity, AlertStatus, Fingerprint, IncidentId, IncidentSeverity, IncidentStatus, Labels,
 };
 use tocsin_store::{IncidentRecord, Page, TimelineRecord, Window};
 
+pub(crate) use self::silence::SilenceView;
 use crate::params::write_cursor;
 
 /// A list.
@@ -140,56 +142,6 @@ impl From<TimelineRecord> for TimelineView {
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct SilenceView {
-    id: SilenceId,
-    status: SilenceStatus,
-    matchers: Matchers,
-    starts_at: DateTime<Utc>,
-    ends_at: DateTime<Utc>,
-    recurrence: Option<Recurrence>,
-    author: String,
-    comment: String,
-    created_at: DateTime<Utc>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum SilenceStatus {
-    /// In force.
-    Active,
-    /// Not in force, and it will be.
-    Pending,
-    /// It was.
-    Expired,
-}
-
-impl SilenceStatus {
-    fn of(silence: &Silence, now: DateTime<Utc>) -> Self {
-        match now {
-            now if now >= silence.ends_at => Self::Expired,
-            now if silence.is_active(now) => Self::Active,
-            _ => Self::Pending,
-        }
-    }
-}
-
-impl From<Silence> for SilenceView {
-    fn from(silence: Silence) -> Self {
-        Self {
-            id: silence.id,
-            status: SilenceStatus::of(&silence, Utc::now()),
-            matchers: silence.matchers,
-            starts_at: silence.starts_at,
-            ends_at: silence.ends_at,
-            recurrence: silence.recurrence,
-            author: silence.author,
-            comment: silence.comment,
-            created_at: silence.created_at,
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
 pub(crate) struct AlertView {
     id: AlertId,
     external_id: Option<String>,
@@ -229,6 +181,43 @@ impl From<Alert> for AlertView {
             received_at: alert.received_at,
             last_seen_at: alert.last_seen_at,
             occurrences: alert.occurrences,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq)]
+    struct Item(i64);
+
+    impl From<i64> for Item {
+        fn from(number: i64) -> Self {
+            Self(number)
+        }
+    }
+
+    fn window(before: Option<i64>, offset: i64, limit: i64) -> Window<i64> {
+        Window { before, offset, limit }
+    }
+
+    #[test]
+    fn a_window_on_a_whole_list_is_as_one_on_a_page() {
+        let view = |window| ListView::<Item>::of_all(vec![5, 4, 3, 2, 1], &window, |number| *number);
+        let numbers = |view: &ListView<Item>| view.data.iter().map(|item| item.0).collect::<Vec<_>>();
+        for (window, expected, has_more) in [
+            (window(None, 0, 5), vec![5, 4, 3, 2, 1], false),
+            (window(None, 0, 2), vec![5, 4], true),
+            (window(Some(4), 0, 2), vec![3, 2], true),
+            (window(Some(2), 0, 2), vec![1], false),
+            (window(None, 4, 2), vec![1], false),
+            (window(None, 6, 2), vec![], false),
+            (window(Some(7), 0, 2), vec![], false),
+        ] {
+            let view = view(window);
+            assert_eq!(numbers(&view), expected, "{window:?}");
+            assert_eq!((view.total, view.next_cursor.is_some()), (5, has_more), "{window:?}");
         }
     }
 }
