@@ -14,12 +14,15 @@ use tocsin_service::config::{ConfigError, Document, Environment, Reloading};
 use tocsin_service::http::Problem;
 use tocsin_shared::ErrorCode;
 
+use crate::caller::Caller;
+
 /// The known tokens.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tokens(Vec<Token>);
 
 #[derive(Debug, Clone)]
 struct Token {
+    name: String,
     sha256: [u8; 32],
     scopes: Vec<Scope>,
 }
@@ -31,7 +34,9 @@ impl Tokens {
         let mut problems = Vec::new();
         for (index, section) in document.api.tokens.iter().enumerate() {
             match section.sha256(index).sha256(env) {
-                Ok(sha256) => tokens.push(Token { sha256, scopes: section.scopes.clone() }),
+                Ok(sha256) => {
+                    tokens.push(Token { name: section.name.clone(), sha256, scopes: section.scopes.clone() });
+                }
                 Err(problem) => problems.push(problem),
             }
         }
@@ -43,7 +48,8 @@ impl Tokens {
     pub(crate) fn demo() -> Self {
         let token = hex::encode(rand::random::<[u8; 24]>());
         eprintln!("no TOCSIN_CONFIG is set; this run's API token is {token}");
-        Self(vec![Token { sha256: Sha256::digest(&token).into(), scopes: vec![Scope::Read, Scope::Respond] }])
+        let (name, sha256) = ("demo".to_owned(), Sha256::digest(&token).into());
+        Self(vec![Token { name, sha256, scopes: vec![Scope::Read, Scope::Respond] }])
     }
 
     fn find(&self, token: &str) -> Option<&Token> {
@@ -61,11 +67,38 @@ impl FromRequest for Reader {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        ready(authorise(request, Scope::Read).map(|()| Self(())))
+        ready(authorise(request, Scope::Read).map(|_name| Self(())))
     }
 }
 
-fn authorise(request: &HttpRequest, scope: Scope) -> Result<(), Problem> {
+/// A caller that may act on incidents.
+#[derive(Debug)]
+pub(crate) struct Responder(pub(crate) Caller);
+
+impl FromRequest for Responder {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        ready(authorise(request, Scope::Respond).and_then(|token| Caller::of(request, &token)).map(Self))
+    }
+}
+
+/// A caller that may do everything.
+#[derive(Debug)]
+pub(crate) struct Admin(pub(crate) Caller);
+
+impl FromRequest for Admin {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        ready(authorise(request, Scope::Admin).and_then(|token| Caller::of(request, &token)).map(Self))
+    }
+}
+
+/// The name of the caller's token, if it has the scope.
+fn authorise(request: &HttpRequest, scope: Scope) -> Result<String, Problem> {
     let Some(tokens) = request.app_data::<web::Data<Reloading<Tokens>>>() else {
         return Err(Problem::new(ErrorCode::Internal));
     };
@@ -79,7 +112,7 @@ fn authorise(request: &HttpRequest, scope: Scope) -> Result<(), Problem> {
     let tokens = tokens.current();
     let token = tokens.find(token.trim()).ok_or(Problem::new(ErrorCode::InvalidToken))?;
     if token.scopes.contains(&scope) || token.scopes.contains(&Scope::Admin) {
-        Ok(())
+        Ok(token.name.clone())
     } else {
         Err(Problem::new(ErrorCode::InsufficientScope))
     }

@@ -40,7 +40,7 @@ pub struct Config {
     pub service: ServiceConfig,
     /// Where the state is.
     pub store: StoreConfig,
-    /// Where responders' commands will go; so far it is only watched.
+    /// Where responders' commands go.
     pub bus: BusConfig,
     /// Where the file is.
     pub config_path: Option<PathBuf>,

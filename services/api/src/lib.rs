@@ -1,6 +1,10 @@
-//! The read API: incidents and alerts, from Postgres, to whoever has a token. Works while Redis is away.
+//! The API: incidents, alerts and silences, from Postgres, to whoever has a token; and the way by which responders act on
+//! them, as commands to the worker. Reading works while Redis is away.
 
 mod auth;
+mod body;
+mod caller;
+mod commands;
 mod config;
 mod metrics;
 mod params;
@@ -9,7 +13,7 @@ mod views;
 
 use actix_web::web;
 pub use config::{Config, VARIABLES};
-use tocsin_bus::{BusError, Publisher};
+use tocsin_bus::{BusError, Outcomes, Publisher};
 use tocsin_service::config::Reloading;
 use tocsin_service::health::{Dependency, Need, Readiness};
 use tocsin_service::http::{self, Problem, ServeError};
@@ -18,8 +22,9 @@ use tocsin_shared::ErrorCode;
 use tocsin_store::{Store, StoreError};
 
 use crate::auth::Tokens;
+use crate::commands::Commands;
 
-/// When to try again what the database did not answer, in seconds.
+/// When to try again what a store did not answer, in seconds.
 const RETRY_AFTER_SECS: u32 = 1;
 
 /// Why the api ended.
@@ -41,6 +46,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let store = Store::new(&config.store);
     let tokens = Reloading::follow(config.config_path.clone(), config.tokens, Tokens::from_document)?;
     let publisher = Publisher::start(&config.bus)?;
+    let commands = Commands { publisher: publisher.clone(), outcomes: Outcomes::new(&config.bus)? };
     let pinged = store.clone();
     let readiness = Readiness::builder(&shutdown)
         .check(Dependency::Database, Need::Required, move || {
@@ -53,9 +59,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
             async move { publisher.ping().await }
         })
         .build();
-    let (store, tokens) = (web::Data::new(store), web::Data::new(tokens));
+    let (store, tokens, commands) = (web::Data::new(store), web::Data::new(tokens), web::Data::new(commands));
     http::serve(&config.service, metrics::HTTP, readiness, shutdown, move |app| {
-        app.app_data(store.clone()).app_data(tokens.clone());
+        app.app_data(store.clone()).app_data(tokens.clone()).app_data(commands.clone());
         routes::add(app);
     })
     .await?;

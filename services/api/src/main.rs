@@ -1,4 +1,4 @@
-//! `tocsin-api`: serves incidents and alerts to dashboards and scripts.
+//! `tocsin-api`: serves incidents and alerts to dashboards and scripts, and takes what responders do.
 
 use std::process::ExitCode;
 

@@ -1,9 +1,12 @@
 //! The HTTP surface of the api.
 
+mod respond;
+mod silences;
+
 use actix_web::{HttpResponse, web};
 use tocsin_service::http::Problem;
 use tocsin_shared::{AlertId, ErrorCode, IncidentId};
-use tocsin_store::{AlertFilter, IncidentFilter, Store};
+use tocsin_store::{AlertFilter, IncidentFilter, IncidentRecord, Store};
 
 use crate::auth::Reader;
 use crate::params::Params;
@@ -12,10 +15,14 @@ use crate::views::{AlertView, IncidentDetailView, IncidentView, ListView, Timeli
 
 /// Adds the routes.
 pub(crate) fn add(app: &mut web::ServiceConfig) {
-    app.service(web::resource("/api/v1/incidents").get(incident_list))
-        .service(web::resource("/api/v1/incidents/{id}").get(incident_detail))
+    app.service(web::resource("/api/v1/incidents").get(incident_list).post(respond::declare))
+        .service(web::resource("/api/v1/incidents/{id}").get(incident_detail).patch(respond::change))
+        .service(web::resource("/api/v1/incidents/{id}/alerts").get(incident_alerts))
+        .service(web::resource("/api/v1/incidents/{id}/timeline").get(incident_timeline))
         .service(web::resource("/api/v1/alerts").get(alert_list))
         .service(web::resource("/api/v1/alerts/{id}").get(alert_detail));
+    respond::add(app);
+    silences::add(app);
 }
 
 async fn incident_list(_: Reader, mut params: Params, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
@@ -34,14 +41,7 @@ async fn incident_list(_: Reader, mut params: Params, store: web::Data<Store>) -
 }
 
 async fn incident_detail(_: Reader, id: web::Path<String>, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
-    let record = if let Ok(number) = id.parse::<i64>() {
-        store.incident_get_by_number(number).await.map_err(unavailable)?
-    } else if let Ok(id) = id.parse::<IncidentId>() {
-        store.incident_get(id).await.map_err(unavailable)?
-    } else {
-        None
-    };
-    let record = record.ok_or_else(|| Problem::new(ErrorCode::NotFound).detail("no incident has this id or number"))?;
+    let record = incident_find(&store, &id).await?;
     let id = record.incident.id;
     let (alerts, timeline) = (store.incident_alerts(id).await, store.timeline_list(id).await);
     Ok(HttpResponse::Ok().json(IncidentDetailView {
@@ -49,6 +49,46 @@ async fn incident_detail(_: Reader, id: web::Path<String>, store: web::Data<Stor
         alerts: alerts.map_err(unavailable)?.into_iter().map(AlertView::from).collect(),
         timeline: timeline.map_err(unavailable)?.into_iter().map(TimelineView::from).collect(),
     }))
+}
+
+/// The newest 500 alerts of an incident.
+async fn incident_alerts(
+    _: Reader,
+    id: web::Path<String>,
+    mut params: Params,
+    store: web::Data<Store>,
+) -> Result<HttpResponse, Problem> {
+    let window = params.window()?;
+    params.finish()?;
+    let id = incident_find(&store, &id).await?.incident.id;
+    let alerts = store.incident_alerts(id).await.map_err(unavailable)?;
+    Ok(HttpResponse::Ok().json(ListView::<AlertView>::of_all(alerts, &window, |alert| alert.id)))
+}
+
+/// The newest 500 entries of an incident's timeline, oldest first.
+async fn incident_timeline(
+    _: Reader,
+    id: web::Path<String>,
+    mut params: Params,
+    store: web::Data<Store>,
+) -> Result<HttpResponse, Problem> {
+    let window = params.window()?;
+    params.finish()?;
+    let id = incident_find(&store, &id).await?.incident.id;
+    let entries = store.timeline_list(id).await.map_err(unavailable)?;
+    Ok(HttpResponse::Ok().json(ListView::<TimelineView>::of_all(entries, &window, |entry| entry.id)))
+}
+
+/// The incident that an address names, by its id or its number.
+async fn incident_find(store: &Store, id: &str) -> Result<IncidentRecord, Problem> {
+    let record = if let Ok(number) = id.parse::<i64>() {
+        store.incident_get_by_number(number).await.map_err(unavailable)?
+    } else if let Ok(id) = id.parse::<IncidentId>() {
+        store.incident_get(id).await.map_err(unavailable)?
+    } else {
+        None
+    };
+    record.ok_or_else(|| Problem::new(ErrorCode::NotFound).detail("no incident has this id or number"))
 }
 
 async fn alert_list(_: Reader, mut params: Params, store: web::Data<Store>) -> Result<HttpResponse, Problem> {

@@ -1,5 +1,7 @@
 //! What is sent: types of their own, whose fields are the documented contract.
 
+mod silence;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tocsin_shared::board::Alert;
@@ -8,6 +10,7 @@ use tocsin_shared::{
 };
 use tocsin_store::{IncidentRecord, Page, TimelineRecord, Window};
 
+pub(crate) use self::silence::SilenceView;
 use crate::params::write_cursor;
 
 /// A list.
@@ -37,6 +40,25 @@ impl<T> ListView<T> {
             limit: window.limit,
             offset: window.offset,
         }
+    }
+}
+
+impl<T> ListView<T> {
+    /// The window on a list that the store gives whole.
+    pub(crate) fn of_all<I, C>(items: Vec<I>, window: &Window<C>, position: impl Fn(&I) -> C) -> Self
+    where
+        T: From<I>,
+        C: PartialEq + std::fmt::Display,
+    {
+        let total = items.len();
+        let seen = window.before.as_ref().map_or(0, |cursor| {
+            items.iter().position(|item| position(item) == *cursor).map_or(total, |index| index + 1)
+        });
+        let count = |number: i64| usize::try_from(number).unwrap_or_default();
+        let mut rest = items.into_iter().skip(seen + count(window.offset));
+        let items = rest.by_ref().take(count(window.limit)).collect();
+        let total = i64::try_from(total).unwrap_or(i64::MAX);
+        Self::new(Page { items, total, has_more: rest.next().is_some() }, window, position)
     }
 }
 
@@ -159,6 +181,43 @@ impl From<Alert> for AlertView {
             received_at: alert.received_at,
             last_seen_at: alert.last_seen_at,
             occurrences: alert.occurrences,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq)]
+    struct Item(i64);
+
+    impl From<i64> for Item {
+        fn from(number: i64) -> Self {
+            Self(number)
+        }
+    }
+
+    fn window(before: Option<i64>, offset: i64, limit: i64) -> Window<i64> {
+        Window { before, offset, limit }
+    }
+
+    #[test]
+    fn a_window_on_a_whole_list_is_as_one_on_a_page() {
+        let view = |window| ListView::<Item>::of_all(vec![5, 4, 3, 2, 1], &window, |number| *number);
+        let numbers = |view: &ListView<Item>| view.data.iter().map(|item| item.0).collect::<Vec<_>>();
+        for (window, expected, has_more) in [
+            (window(None, 0, 5), vec![5, 4, 3, 2, 1], false),
+            (window(None, 0, 2), vec![5, 4], true),
+            (window(Some(4), 0, 2), vec![3, 2], true),
+            (window(Some(2), 0, 2), vec![1], false),
+            (window(None, 4, 2), vec![1], false),
+            (window(None, 6, 2), vec![], false),
+            (window(Some(7), 0, 2), vec![], false),
+        ] {
+            let view = view(window);
+            assert_eq!(numbers(&view), expected, "{window:?}");
+            assert_eq!((view.total, view.next_cursor.is_some()), (5, has_more), "{window:?}");
         }
     }
 }

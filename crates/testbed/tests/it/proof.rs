@@ -1,6 +1,7 @@
 //! What Tocsin as a whole promises, proved on the real services.
 
 mod bad_input;
+mod commands;
 mod dead_letters;
 mod exactly_once;
 mod flood;

@@ -13,4 +13,7 @@ mod bodies;
 mod database;
 mod lists;
 mod parameters;
+mod refusals;
+mod respond;
 mod tokens;
+mod worker;

@@ -51,7 +51,8 @@ fn refused(service: Service) -> &'static [&'static str] {
     }
 }
 
-/// Commands that a service's Redis user is refused; `EVENTS` and `NOTIFICATIONS` stand for the keys.
+/// Commands that a service's Redis user is refused; `EVENTS`, `COMMANDS`, `NOTIFICATIONS` and `OUTCOME` stand for
+/// the keys.
 fn refused_commands(service: Service) -> &'static [&'static [&'static str]] {
     match service {
         Service::Ingest => &[
@@ -60,9 +61,12 @@ fn refused_commands(service: Service) -> &'static [&'static [&'static str]] {
             &["XTRIM", "EVENTS", "MAXLEN", "0"],
             &["DEL", "EVENTS"],
             &["XADD", "NOTIFICATIONS", "*", "v", "1"],
+            &["XADD", "COMMANDS", "*", "v", "1"],
         ],
         Service::Worker => &[
             &["XADD", "EVENTS", "*", "v", "1"],
+            &["XADD", "COMMANDS", "*", "v", "1"],
+            &["BLPOP", "OUTCOME", "1"],
             &["XTRIM", "EVENTS", "MAXLEN", "0"],
             &["DEL", "EVENTS"],
             &["XREADGROUP", "GROUP", "notifier", "me", "STREAMS", "NOTIFICATIONS", ">"],
@@ -71,11 +75,18 @@ fn refused_commands(service: Service) -> &'static [&'static [&'static str]] {
             &["XADD", "EVENTS", "*", "v", "1"],
             &["XREADGROUP", "GROUP", "worker", "me", "STREAMS", "EVENTS", ">"],
             &["XADD", "NOTIFICATIONS", "*", "v", "1"],
+            &["XADD", "COMMANDS", "*", "v", "1"],
+            &["RPUSH", "OUTCOME", "{}"],
         ],
         Service::Api => &[
             &["XADD", "EVENTS", "*", "v", "1"],
             &["XRANGE", "EVENTS", "-", "+"],
             &["XRANGE", "NOTIFICATIONS", "-", "+"],
+            &["XRANGE", "COMMANDS", "-", "+"],
+            &["XREADGROUP", "GROUP", "worker", "me", "STREAMS", "COMMANDS", ">"],
+            &["XDEL", "COMMANDS", "1-1"],
+            &["RPUSH", "OUTCOME", "{}"],
+            &["BLPOP", "EVENTS", "1"],
         ],
     }
 }
@@ -114,7 +125,9 @@ async fn redis_refuses_each_service_what_is_not_its_own() {
             let key = |name: &str| format!("{}:v1:{{0}}:{name}", tenant.redis_prefix());
             let args = command.iter().map(|arg| match *arg {
                 "EVENTS" => key("events"),
+                "COMMANDS" => key("commands"),
                 "NOTIFICATIONS" => key("notifications"),
+                "OUTCOME" => key("outcome:01990a3e-0000-7000-8000-000000000000"),
                 arg => arg.to_owned(),
             });
             let error = keys.redis(args).await.unwrap_err().to_string();

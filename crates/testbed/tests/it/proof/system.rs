@@ -18,7 +18,7 @@ pub(crate) const CONFIG: &str = "
 route: {receiver: ops, group_by: [alertname]}
 receivers: [{name: ops, slack: {webhook_url_env: TOCSIN_SLACK_WEBHOOK_URL}}]
 webhooks: {limit: {per_minute: 1000000}}
-api: {tokens: [{name: test, scopes: [read], sha256_env: TOCSIN_DEMO_TOKEN_SHA256}]}
+api: {tokens: [{name: test, scopes: [read, respond], sha256_env: TOCSIN_DEMO_TOKEN_SHA256}]}
 ";
 
 /// A running system with a Slack that records.

@@ -1,0 +1,173 @@
+//! What responders do to incidents.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use tocsin_service::http::Problem;
+use tocsin_shared::{Action, ErrorCode, IncidentId, IncidentSeverity, IncidentStatus, Labels};
+use tocsin_store::Store;
+
+use super::incident_find;
+use crate::auth::{Admin, Responder};
+use crate::body::{Body, Nothing};
+use crate::caller::Caller;
+use crate::commands::{Asked, Commands};
+use crate::views::IncidentView;
+
+/// Adds the routes. `POST /api/v1/incidents` and `PATCH /api/v1/incidents/{id}` share their addresses with reads.
+pub(super) fn add(app: &mut web::ServiceConfig) {
+    app.service(web::resource("/api/v1/incidents/{id}/acknowledge").post(acknowledge))
+        .service(web::resource("/api/v1/incidents/{id}/resolve").post(resolve))
+        .service(web::resource("/api/v1/incidents/{id}/cancel").post(cancel))
+        .service(web::resource("/api/v1/incidents/{id}/reopen").post(reopen))
+        .service(web::resource("/api/v1/incidents/{id}/notes").post(note))
+        .service(web::resource("/api/v1/dead-letters/{id}/redrive").post(redrive));
+}
+
+/// Where a handler finds what it needs.
+type Desk = (web::Data<Commands>, web::Data<Store>);
+
+/// What can be said when an incident is closed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Closing {
+    note: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note {
+    text: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    status: Option<IncidentStatus>,
+    severity: Option<IncidentSeverity>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Declaration {
+    title: String,
+    summary: Option<String>,
+    severity: IncidentSeverity,
+    #[serde(default)]
+    labels: Labels,
+}
+
+async fn acknowledge(
+    Responder(caller): Responder,
+    id: web::Path<String>,
+    _: Body<Nothing>,
+    desk: Desk,
+) -> Result<HttpResponse, Problem> {
+    act(&caller, &id, &desk, |incident| Action::Acknowledge { incident }).await
+}
+
+async fn resolve(
+    Responder(caller): Responder,
+    id: web::Path<String>,
+    Body(Closing { note }): Body<Closing>,
+    desk: Desk,
+) -> Result<HttpResponse, Problem> {
+    act(&caller, &id, &desk, |incident| Action::Resolve { incident, note }).await
+}
+
+async fn cancel(
+    Responder(caller): Responder,
+    id: web::Path<String>,
+    Body(Closing { note }): Body<Closing>,
+    desk: Desk,
+) -> Result<HttpResponse, Problem> {
+    act(&caller, &id, &desk, |incident| Action::Cancel { incident, note }).await
+}
+
+async fn reopen(
+    Responder(caller): Responder,
+    id: web::Path<String>,
+    _: Body<Nothing>,
+    desk: Desk,
+) -> Result<HttpResponse, Problem> {
+    act(&caller, &id, &desk, |incident| Action::Reopen { incident }).await
+}
+
+async fn note(
+    Responder(caller): Responder,
+    id: web::Path<String>,
+    Body(Note { text }): Body<Note>,
+    desk: Desk,
+) -> Result<HttpResponse, Problem> {
+    act(&caller, &id, &desk, |incident| Action::Note { incident, text }).await
+}
+
+/// One action on one incident.
+async fn act(
+    caller: &Caller,
+    id: &str,
+    (commands, store): &Desk,
+    action: impl FnOnce(IncidentId) -> Action,
+) -> Result<HttpResponse, Problem> {
+    let incident = incident_find(store, id).await?.incident.id;
+    let asked = commands.ask(caller, action(incident)).await?;
+    Ok(asked.answer(StatusCode::OK, incident_now(store, &asked).await))
+}
+
+/// The incident that a command was about, as it is now. If it cannot be read, the command is no less done.
+async fn incident_now(store: &Store, asked: &Asked) -> Option<IncidentView> {
+    match store.incident_get(asked.done?.incident?).await {
+        Ok(record) => record.map(IncidentView::from),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot show what a command has done");
+            None
+        }
+    }
+}
+
+/// `PATCH`: one action for the status, one for the severity, if both are given in the order in which both are possible.
+pub(super) async fn change(
+    Responder(caller): Responder,
+    id: web::Path<String>,
+    Body(Change { status, severity }): Body<Change>,
+    (commands, store): Desk,
+) -> Result<HttpResponse, Problem> {
+    let incident = incident_find(&store, &id).await?.incident.id;
+    let by_status = status.map(|status| match status {
+        IncidentStatus::Triggered => Action::Reopen { incident },
+        IncidentStatus::Acknowledged => Action::Acknowledge { incident },
+        IncidentStatus::Resolved => Action::Resolve { incident, note: None },
+        IncidentStatus::Canceled => Action::Cancel { incident, note: None },
+    });
+    let by_severity = severity.map(|severity| Action::SetSeverity { incident, severity });
+    let in_order =
+        if status.is_some_and(IncidentStatus::is_open) { [by_status, by_severity] } else { [by_severity, by_status] };
+    let mut asked = None;
+    for action in in_order.into_iter().flatten() {
+        asked = Some(commands.ask(&caller, action).await?);
+    }
+    let asked = asked
+        .ok_or_else(|| Problem::new(ErrorCode::InvalidPayload).detail("body: give a status, a severity, or both"))?;
+    Ok(asked.answer(StatusCode::OK, incident_now(&store, &asked).await))
+}
+
+/// `POST /api/v1/incidents`.
+pub(super) async fn declare(
+    Responder(caller): Responder,
+    Body(Declaration { title, summary, severity, labels }): Body<Declaration>,
+    (commands, store): Desk,
+) -> Result<HttpResponse, Problem> {
+    let asked = commands.ask(&caller, Action::Declare { title, summary, severity, labels }).await?;
+    Ok(asked.answer(StatusCode::CREATED, incident_now(&store, &asked).await))
+}
+
+async fn redrive(
+    Admin(caller): Admin,
+    id: web::Path<String>,
+    _: Body<Nothing>,
+    commands: web::Data<Commands>,
+) -> Result<HttpResponse, Problem> {
+    let id = id.parse().map_err(|_| Problem::new(ErrorCode::NotFound).detail("no dead letter has this id"))?;
+    let asked = commands.ask(&caller, Action::Redrive { dead_letters: vec![id] }).await?;
+    Ok(asked.answer(StatusCode::OK, None::<()>))
+}

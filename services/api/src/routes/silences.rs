@@ -1,0 +1,117 @@
+//! Silences: shown to readers, made and ended by responders.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, SubsecRound as _, Utc};
+use serde::Deserialize;
+use tocsin_service::http::Problem;
+use tocsin_shared::command::NewSilence;
+use tocsin_shared::{Action, ErrorCode, Matchers, Recurrence, Silence, SilenceId};
+use tocsin_store::Store;
+
+use crate::auth::{Reader, Responder};
+use crate::body::{Body, Nothing};
+use crate::commands::{Asked, Commands};
+use crate::params::Params;
+use crate::unavailable;
+use crate::views::{ListView, SilenceView};
+
+/// Adds the routes.
+pub(super) fn add(app: &mut web::ServiceConfig) {
+    app.service(web::resource("/api/v1/silences").get(list).post(create))
+        .service(web::resource("/api/v1/silences/{id}").get(detail).delete(delete))
+        .service(web::resource("/api/v1/silences/{id}/end").post(end));
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewSilenceBody {
+    matchers: Matchers,
+    starts_at: Option<DateTime<Utc>>,
+    ends_at: DateTime<Utc>,
+    recurrence: Option<Recurrence>,
+    #[serde(default)]
+    comment: String,
+}
+
+impl From<NewSilenceBody> for NewSilence {
+    fn from(body: NewSilenceBody) -> Self {
+        // What the store keeps of a time.
+        let kept = |time: DateTime<Utc>| time.trunc_subsecs(6);
+        Self {
+            matchers: body.matchers,
+            starts_at: body.starts_at.map(kept),
+            ends_at: kept(body.ends_at),
+            recurrence: body.recurrence,
+            comment: body.comment,
+        }
+    }
+}
+
+async fn list(_: Reader, mut params: Params, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
+    let include_expired = params.take("include_expired")?.unwrap_or(false);
+    let window = params.window()?;
+    params.finish()?;
+    let silences = store.silence_list(include_expired).await.map_err(unavailable)?;
+    Ok(HttpResponse::Ok().json(ListView::<SilenceView>::of_all(silences, &window, |silence| silence.id)))
+}
+
+async fn detail(_: Reader, id: web::Path<String>, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(SilenceView::from(find(&store, &id).await?)))
+}
+
+async fn create(
+    Responder(caller): Responder,
+    Body(body): Body<NewSilenceBody>,
+    commands: web::Data<Commands>,
+    store: web::Data<Store>,
+) -> Result<HttpResponse, Problem> {
+    let asked = commands.ask(&caller, Action::Silence { silence: body.into() }).await?;
+    Ok(asked.answer(StatusCode::CREATED, silence_now(&store, &asked).await))
+}
+
+/// Ends it now; it stays in the list of those that are over.
+async fn end(
+    Responder(caller): Responder,
+    id: web::Path<String>,
+    _: Body<Nothing>,
+    commands: web::Data<Commands>,
+    store: web::Data<Store>,
+) -> Result<HttpResponse, Problem> {
+    let id = find(&store, &id).await?.id;
+    let asked = commands.ask(&caller, Action::SilenceEnd { id }).await?;
+    Ok(asked.answer(StatusCode::OK, silence_now(&store, &asked).await))
+}
+
+async fn delete(
+    Responder(caller): Responder,
+    id: web::Path<String>,
+    commands: web::Data<Commands>,
+    store: web::Data<Store>,
+) -> Result<HttpResponse, Problem> {
+    let id = find(&store, &id).await?.id;
+    let asked = commands.ask(&caller, Action::SilenceDelete { id }).await?;
+    Ok(match asked.done {
+        Some(_) => HttpResponse::NoContent().finish(),
+        None => asked.answer(StatusCode::ACCEPTED, None::<()>),
+    })
+}
+
+async fn find(store: &Store, id: &str) -> Result<Silence, Problem> {
+    let silence = match id.parse::<SilenceId>() {
+        Ok(id) => store.silence_get(id).await.map_err(unavailable)?,
+        Err(_) => None,
+    };
+    silence.ok_or_else(|| Problem::new(ErrorCode::NotFound).detail("no silence has this id"))
+}
+
+/// The silence that a command was about, as it is now. If it cannot be read, the command is no less done.
+async fn silence_now(store: &Store, asked: &Asked) -> Option<SilenceView> {
+    match store.silence_get(asked.done?.silence?).await {
+        Ok(silence) => silence.map(SilenceView::from),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot show what a command has done");
+            None
+        }
+    }
+}
