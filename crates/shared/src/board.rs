@@ -23,9 +23,7 @@ pub use telling::Cause;
 use crate::ledger::Notice;
 use crate::policy::Policy;
 use crate::silence::Silence;
-use crate::{
-    AlertEvent, AlertId, AlertStatus, Envelope, Fingerprint, Incident, IncidentId, SilenceId,
-};
+use crate::{AlertEvent, AlertId, AlertStatus, Envelope, Fingerprint, Incident, IncidentId, SilenceId};
 
 /// The state that a batch works on.
 #[derive(Debug)]
@@ -156,7 +154,7 @@ impl<'a> Board<'a> {
         let mut decision = Decision::about(alert, &cause, None);
         decision.outcome = Outcome::Acknowledged;
         if let Some(incident) = alert.incident_id.and_then(|id| self.incidents.remove(&id)) {
-            self.acknowledge(incident, &Cause { actor: Some(cause.sender(&delivery.integration)), ..cause }, &mut decision);
+            self.acknowledge(incident, &cause.by_sender(&delivery.integration), &mut decision);
         }
         self.decisions.push(decision);
     }

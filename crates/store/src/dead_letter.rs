@@ -93,9 +93,7 @@ impl Store {
     pub async fn dead_letters_redrive(&self, ids: &[i64]) -> Result<Redriven, StoreError> {
         self.run(Operation::DeadLettersRedrive, |connection| {
             async move {
-                connection
-                    .transaction(async |connection| dead_letters_redrive_in_txn(connection, ids).await)
-                    .await
+                connection.transaction(async |connection| dead_letters_redrive_in_txn(connection, ids).await).await
             }
             .scope_boxed()
         })
@@ -126,8 +124,7 @@ pub(crate) async fn dead_letters_redrive_in_txn(
     connection: &mut AsyncPgConnection,
     ids: &[i64],
 ) -> Result<Redriven, StoreError> {
-    let letters: Vec<DeadLetterRecord> =
-        diesel::sql_query(TAKE).bind::<Array<BigInt>, _>(ids).load(connection).await?;
+    let letters: Vec<DeadLetterRecord> = diesel::sql_query(TAKE).bind::<Array<BigInt>, _>(ids).load(connection).await?;
     if let Some(unknown) = ids.iter().find(|id| letters.iter().all(|letter| letter.id != **id)) {
         return Ok(Redriven::Unknown(*unknown));
     }

@@ -61,12 +61,9 @@ fn detail(decision: &Decision) -> Option<String> {
     if routes.is_empty() && group_key.is_none() && suppressed_by.is_none() && notices.is_empty() {
         return None;
     }
-    let notice = |notice: &NoticeDecision| {
-        json!({"kind": notice.kind.as_str(), "receiver": notice.receiver, "withheld": notice.withheld})
-    };
+    let notice = |notice: &NoticeDecision| json!({"kind": notice.kind.as_str(), "receiver": notice.receiver, "withheld": notice.withheld});
     let notices: Vec<_> = notices.iter().map(notice).collect();
-    let detail =
-        json!({"routes": routes, "group_key": group_key, "suppressed_by": suppressed_by, "notices": notices});
+    let detail = json!({"routes": routes, "group_key": group_key, "suppressed_by": suppressed_by, "notices": notices});
     Some(detail.to_string())
 }
 

@@ -3,7 +3,7 @@
 //! A notifier claims a row with a lease: a token that only it knows, and a time after which another may claim the row.
 //! The outcome is written only under the token, so a notifier that lost its lease cannot overwrite what the next one did.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Duration, Utc};
 use diesel::QueryableByName;
@@ -156,7 +156,7 @@ pub(crate) async fn notices_insert_in_txn(
     }
     let known: BTreeSet<Uuid> =
         notices.iter().map(|n| n.incident_id).filter(|id| !opened.contains(id)).map(IncidentId::as_uuid).collect();
-    let mut standing = HashMap::new();
+    let mut standing = BTreeMap::new();
     if !known.is_empty() {
         let rows: Vec<StandingRow> = diesel::sql_query(STANDING)
             .bind::<Array<SqlUuid>, _>(known.into_iter().collect::<Vec<_>>())

@@ -98,8 +98,7 @@ async fn step_in_txn(connection: &mut AsyncPgConnection, keep: Retention) -> Res
     let ids: Vec<Uuid> = old.into_iter().map(|row| row.id).collect();
     let mut done = 0;
     if !ids.is_empty() {
-        let _alerts: Vec<Id> =
-            diesel::sql_query(LOCK_ALERTS).bind::<Array<SqlUuid>, _>(&ids).load(connection).await?;
+        let _alerts: Vec<Id> = diesel::sql_query(LOCK_ALERTS).bind::<Array<SqlUuid>, _>(&ids).load(connection).await?;
         let closed: Vec<Id> =
             diesel::sql_query(LOCK_INCIDENTS).bind::<Array<SqlUuid>, _>(&ids).load(connection).await?;
         let ids: Vec<Uuid> = closed.into_iter().map(|row| row.id).collect();

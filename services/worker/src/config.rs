@@ -14,8 +14,11 @@ use crate::retention::Keep;
 
 const LISTEN: Variable<SocketAddr> =
     Variable::new("TOCSIN_LISTEN", || SocketAddr::from((Ipv4Addr::LOCALHOST, 8083)), "address and port of HTTP");
-const BATCH_SIZE: Variable<usize> =
-    Variable::new("TOCSIN_WORKER_BATCH_SIZE", || 512, "most deliveries that one transaction applies (1 to 1000); fewer while it takes long");
+const BATCH_SIZE: Variable<usize> = Variable::new(
+    "TOCSIN_WORKER_BATCH_SIZE",
+    || 512,
+    "most deliveries that one transaction applies (1 to 1000); fewer while it takes long",
+);
 const HANDLER_TIMEOUT: Variable<Duration> = Variable::new(
     "TOCSIN_WORKER_HANDLER_TIMEOUT",
     || Duration::from_secs(10),

@@ -154,7 +154,8 @@ impl Board<'_> {
         let how = if kind == TimelineKind::AlertTimedOut { "was not heard of for too long" } else { "is resolved" };
         self.tell(&incident, kind, cause, format!("{} {how}", alert.newest.title));
         if over {
-            let content = if incident.firing.total() == 0 { "All alerts are resolved" } else { "One alert is resolved" };
+            let content =
+                if incident.firing.total() == 0 { "All alerts are resolved" } else { "One alert is resolved" };
             self.end_members(&mut incident, cause);
             incident.close(None, cause.at);
             self.tell(&incident, TimelineKind::IncidentResolved, cause, content.to_owned());

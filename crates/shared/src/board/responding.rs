@@ -32,9 +32,10 @@ impl Board<'_> {
                 Some(found) => self.act(found, command, &cause),
                 None => rejected(ErrorCode::NotFound, "there is no such incident"),
             },
-            Action::Silence { .. } | Action::SilenceEnd { .. } | Action::SilenceDelete { .. } | Action::Redrive { .. } => {
-                rejected(ErrorCode::Internal, "this is no command of an incident")
-            }
+            Action::Silence { .. }
+            | Action::SilenceEnd { .. }
+            | Action::SilenceDelete { .. }
+            | Action::Redrive { .. } => rejected(ErrorCode::Internal, "this is no command of an incident"),
         }
     }
 

@@ -43,9 +43,10 @@ impl Cause {
         Self { event_id: EventId::received_at(at), at, trace: TraceContext::random(), actor: None }
     }
 
-    /// The sender's side, as an actor.
-    pub(super) fn sender(&self, integration: &str) -> Actor {
-        Actor { kind: ActorKind::Integration, id: integration.to_owned(), name: integration.to_owned() }
+    /// What the sender's side did.
+    pub(super) fn by_sender(self, integration: &str) -> Self {
+        let actor = Actor { kind: ActorKind::Integration, id: integration.to_owned(), name: integration.to_owned() };
+        Self { actor: Some(actor), ..self }
     }
 }
 

@@ -5,7 +5,7 @@
 //! waits for a receiver is one notice per incident: a newer one takes its place, and the ledger says so. What is due is
 //! on its way, and stays. So a storm reaches a receiver as one message per interval, with everything in it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use chrono::Duration;
 
@@ -64,7 +64,7 @@ pub struct Plan {
 
 /// Plans `notices`, which are in the order of their revisions, on top of what stands.
 #[must_use]
-pub fn plan(notices: Vec<Notice>, mut standing: HashMap<Pair, Standing>) -> Plan {
+pub fn plan(notices: Vec<Notice>, mut standing: BTreeMap<Pair, Standing>) -> Plan {
     let mut plan = Plan::default();
     for notice in notices {
         let standing = standing.entry((notice.incident_id, notice.receiver.clone())).or_default();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn planned(notices: Vec<Notice>, standing: Standing) -> Plan {
-        plan(notices, HashMap::from([((incident(), "ops".to_owned()), standing)]))
+        plan(notices, BTreeMap::from([((incident(), "ops".to_owned()), standing)]))
     }
 
     /// Kind, revision, seconds until due, and why it is not told.

@@ -6,7 +6,7 @@ use tocsin_shared::{AlertStatus, EventId, IncidentStatus};
 use tocsin_store::{AlertFilter, Applied, DeadLetter, IncidentFilter, Window};
 use tocsin_testbed::Database;
 
-use crate::stage::{apply, at, delivery, firing, fresh, labels, resolved, policy};
+use crate::stage::{apply, at, delivery, firing, fresh, labels, policy, resolved};
 
 const TABLES: [&str; 12] = [
     "alerts",

@@ -8,7 +8,7 @@ use tocsin_store::{Applied, InboxApplied, Store};
 use tocsin_testbed::{Database, poll};
 
 use crate::contention::{assert_consistent, assert_no_deadlock, history_of};
-use crate::stage::{apply, firing, fresh, resolved, policy, store_on};
+use crate::stage::{apply, firing, fresh, policy, resolved, store_on};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const DRAINERS: usize = 4;

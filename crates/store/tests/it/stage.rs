@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tocsin_shared::routing::{FlapRule, Route, Routing};
-use tocsin_shared::{AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, Policy, TraceContext};
+use tocsin_shared::{
+    AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, Policy, TraceContext,
+};
 use tocsin_store::{Applied, Store, StoreConfig};
 use tocsin_testbed::Database;
 
@@ -25,7 +27,11 @@ pub(crate) async fn fresh() -> (Store, Database) {
 
 /// Whatever happens, `ops` is told, and what is over stays over.
 pub(crate) fn policy() -> Policy {
-    policy_of(Route { reopen_within: Duration::ZERO, flap: FlapRule { transitions: 0, window: Duration::ZERO }, ..route() })
+    policy_of(Route {
+        reopen_within: Duration::ZERO,
+        flap: FlapRule { transitions: 0, window: Duration::ZERO },
+        ..route()
+    })
 }
 
 /// A route that tells `ops` of everything, with the defaults for the rest.

@@ -71,6 +71,17 @@ fn render(kind: NoticeKind, record: &IncidentRecord) -> Message {
     let incident = &record.incident;
     let (sign, what, since) = match kind {
         NoticeKind::Triggered => (severity_sign(incident.severity), "Triggered", incident.triggered_at),
+        NoticeKind::Updated => (severity_sign(incident.severity), "Updated", incident.updated_at),
+        NoticeKind::Reopened => (severity_sign(incident.severity), "Reopened", incident.updated_at),
+        NoticeKind::Reminder => {
+            (severity_sign(incident.severity), "Still open, and nobody has taken it", incident.triggered_at)
+        }
+        NoticeKind::Flapping => (
+            "🔁",
+            "Flapping: not told each time until it is calm",
+            incident.flapping_since.unwrap_or(incident.updated_at),
+        ),
+        NoticeKind::Canceled => ("⚪", "Canceled", incident.resolved_at.unwrap_or(incident.updated_at)),
         NoticeKind::Acknowledged => ("👀", "Acknowledged", incident.acknowledged_at.unwrap_or(incident.updated_at)),
         NoticeKind::Resolved => ("🟢", "Resolved", incident.resolved_at.unwrap_or(incident.updated_at)),
     };
@@ -150,6 +161,7 @@ fn escaped(text: &str, max: usize) -> String {
 mod tests {
     use chrono::{DateTime, Utc};
     use tocsin_shared::incident::FiringCounts;
+    use tocsin_shared::routing::ResolvePolicy;
     use tocsin_shared::{Incident, IncidentId, IncidentStatus, Labels};
 
     use super::*;
@@ -166,7 +178,11 @@ mod tests {
                 summary: Some("More than 5% of requests to <checkout> failed.".to_owned()),
                 status: IncidentStatus::Triggered,
                 severity: IncidentSeverity::Critical,
+                severity_is_set: false,
                 group_key: r#"{}:{alertname="HighErrorRate"}"#.to_owned(),
+                routes: vec!["{}".to_owned()],
+                policy: ResolvePolicy::All,
+                declared: false,
                 labels: labels.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
                 alert_count: 3,
                 firing: FiringCounts { critical: 2, warning: 0, info: 0 },
@@ -174,6 +190,10 @@ mod tests {
                 acknowledged_at: None,
                 acknowledged_by: None,
                 resolved_at: None,
+                resolved_by: None,
+                flaps: Vec::new(),
+                flapping_since: None,
+                remind_at: None,
                 updated_at: at,
                 version: 4,
             },

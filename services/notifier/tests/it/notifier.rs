@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono::{SubsecRound as _, Utc};
 use tocsin_shared::{
-    AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, Policy, Route, Routing, TraceContext,
+    AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, Policy, Route, Routing,
+    TraceContext,
 };
 use tocsin_store::{Store, StoreConfig};
 use tocsin_testbed::doubles::{Recorded, Recorder};

@@ -45,7 +45,11 @@ fn an_incident_is_acknowledged_once_and_it_is_said_by_whom() {
 fn what_a_responder_resolves_or_cancels_ends_with_its_alerts() {
     let note = Some("rebooted".to_owned());
     for (action, status, content) in [
-        (fired_resolve as fn(IncidentId, Option<String>) -> Action, IncidentStatus::Resolved, "Resolved by Ada: rebooted"),
+        (
+            fired_resolve as fn(IncidentId, Option<String>) -> Action,
+            IncidentStatus::Resolved,
+            "Resolved by Ada: rebooted",
+        ),
         (fired_cancel, IncidentStatus::Canceled, "Canceled by Ada: rebooted"),
     ] {
         let (changes, incident) = fired();
@@ -93,7 +97,10 @@ fn what_is_over_can_be_reopened_and_not_acknowledged() {
     let (_, over) = commanded(changes, &asked(fired_resolve(incident, None), 5));
     let (_, changes) = commanded(over, &asked(Action::Reopen { incident }, 7));
     let open = &changes.updated[0];
-    assert_eq!((open.status, open.resolved_by.as_ref(), open.policy), (IncidentStatus::Triggered, None, ResolvePolicy::Never));
+    assert_eq!(
+        (open.status, open.resolved_by.as_ref(), open.policy),
+        (IncidentStatus::Triggered, None, ResolvePolicy::Never)
+    );
     assert!(changes.reopens);
 }
 

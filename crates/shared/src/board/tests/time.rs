@@ -6,7 +6,7 @@ use crate::routing::Timing;
 use crate::silence::Silence;
 
 fn reopening() -> Policy {
-    policy_of(Route { reopen_within: StdDuration::from_secs(60), ..route() })
+    policy_of(Route { reopen_within: StdDuration::from_mins(1), ..route() })
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn an_alert_that_fires_again_soon_opens_its_incident_again_and_later_another() {
 #[test]
 fn what_flaps_is_told_once_and_then_only_when_it_is_calm() {
     let flap = FlapRule { transitions: 3, window: StdDuration::from_secs(100) };
-    let policy = policy_of(Route { reopen_within: StdDuration::from_secs(60), flap, ..route() });
+    let policy = policy_of(Route { reopen_within: StdDuration::from_mins(1), flap, ..route() });
     let mut events = Vec::new();
     for round in 0..6 {
         events.push(delivery("a", AlertStatus::Firing, round * 10));
@@ -78,7 +78,7 @@ fn an_alert_that_nobody_tells_of_any_more_is_resolved_until_it_is_heard_of_again
 
 #[test]
 fn an_integration_may_say_how_long_its_alerts_go_without_news() {
-    let timeouts = [("default".to_owned(), StdDuration::from_secs(60))].into();
+    let timeouts = [("default".to_owned(), StdDuration::from_mins(1))].into();
     let policy = Policy { resolve_timeouts: timeouts, ..policy_of(route()) };
     let fired = applied_by(&policy, &[delivery("a", AlertStatus::Firing, 1)]);
     assert_eq!(fired.alerts[0].expires_at, Some(at(61)));
@@ -159,9 +159,8 @@ fn an_alert_is_quiet_while_another_inhibits_it() {
     let events = [delivery("source", AlertStatus::Firing, 1), delivery("target", AlertStatus::Firing, 2)];
     let changes = applied_by(&policy, &events);
     assert_eq!((changes.opened.len(), changes.opened[0].alert_count), (1, 1));
-    let [source, target] = ["source", "target"].map(|pod| {
-        changes.alerts.iter().find(|alert| alert.newest.labels["pod"] == pod).unwrap()
-    });
+    let [source, target] =
+        ["source", "target"].map(|pod| changes.alerts.iter().find(|alert| alert.newest.labels["pod"] == pod).unwrap());
     assert_eq!((target.inhibited_by, source.inhibited_by), (Some(source.id), None));
 
     let inhibitors = source.inhibits.iter().map(|key| (key.clone(), source.id)).collect();
@@ -202,7 +201,8 @@ fn an_alert_that_goes_several_ways_is_in_one_incident_of_which_all_are_told() {
         ..route()
     };
     let policy = policy_of(Route { routes: vec![child("first", true), child("second", false)], ..route() });
-    let changes = applied_by(&policy, &[delivery("a", AlertStatus::Firing, 1), delivery("a", AlertStatus::Resolved, 2)]);
+    let changes =
+        applied_by(&policy, &[delivery("a", AlertStatus::Firing, 1), delivery("a", AlertStatus::Resolved, 2)]);
     assert_eq!(changes.opened.len(), 1);
     let receivers: Vec<_> = changes.notices.iter().map(|notice| notice.receiver.as_str()).collect();
     assert_eq!(receivers, ["first", "second", "first", "second"]);
