@@ -11,6 +11,13 @@ use super::system::{PATIENCE, System, alert};
 /// How long the api waits for the worker.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Deliveries that wait: more than a worker applies while a command is under way.
+const BACKLOG: usize = 30_000;
+/// Appends `ARGV[1]` deliveries of the alerts in `ARGV[2]`.
+const FILL: &str = "for i = 1, tonumber(ARGV[1]) do redis.call('XADD', KEYS[1], '*', 'v', '1', \
+    'id', string.format('%08x-0000-7000-8000-000000000000', i), 'received_at', '2026-01-01T00:00:00Z', \
+    'source', 'generic', 'integration', 'default', 'body', ARGV[2]) end";
+
 impl System {
     /// Sends an action on the incident with the number 1; gives the status and the answer.
     async fn act(&self, action: &str) -> (StatusCode, Value) {
@@ -19,10 +26,15 @@ impl System {
         (response.status(), response.json().await.unwrap())
     }
 
-    /// How many entries there are on the commands stream, acknowledged ones excluded.
-    async fn commands_left(&self) -> String {
-        let tenant = self.topology.tenant();
-        tenant.redis(["XLEN", &format!("{}:v1:{{0}}:commands", tenant.redis_prefix())]).await.unwrap()
+    /// The key of a stream.
+    fn key(&self, stream: &str) -> String {
+        format!("{}:v1:{{0}}:{stream}", self.topology.tenant().redis_prefix())
+    }
+
+    /// How many entries there are on a stream that are not acknowledged.
+    async fn left(&self, stream: &str) -> usize {
+        let length = self.topology.tenant().redis(["XLEN", &self.key(stream)]).await;
+        length.unwrap().parse().unwrap()
     }
 }
 
@@ -36,7 +48,7 @@ async fn the_worker_answers_a_responder_and_not_the_clock() {
     assert!(status != StatusCode::ACCEPTED && !status.is_server_error(), "{status}: {answer}");
     assert!(begun.elapsed() < OUTCOME_TIMEOUT, "{:?}", begun.elapsed());
     poll::until("the command to be acknowledged", PATIENCE, async || {
-        poll::expect(system.commands_left().await, |left| left == "0")
+        poll::expect(system.left("commands").await, |left| *left == 0)
     })
     .await
     .unwrap();
@@ -54,10 +66,10 @@ async fn a_command_that_was_accepted_while_no_worker_ran_is_settled_by_the_next_
     system.topology.process("worker-1").unwrap().kill().await.unwrap();
     let (status, answer) = system.act("acknowledge").await;
     assert_eq!((status, &answer["status"]), (StatusCode::ACCEPTED, &"accepted".into()));
-    assert_eq!(system.commands_left().await, "1");
+    assert_eq!(system.left("commands").await, 1);
     system.topology.process("worker-1").unwrap().start().await.unwrap();
     poll::until("the command to be acknowledged", PATIENCE, async || {
-        poll::expect(system.commands_left().await, |left| left == "0")
+        poll::expect(system.left("commands").await, |left| *left == 0)
     })
     .await
     .unwrap();
@@ -70,7 +82,7 @@ async fn a_command_that_cannot_be_read_is_kept_with_its_reason_and_stops_nothing
     system.send(&alert("Down", "firing"), "one").await.unwrap();
     system.only_incident("triggered").await;
     let tenant = system.topology.tenant();
-    let key = format!("{}:v1:{{0}}:commands", tenant.redis_prefix());
+    let key = system.key("commands");
     let id = |last: u8| format!("01890000-0000-7000-8000-0000000000{last:02}");
     let actor = json!({"kind": "token", "id": "t", "name": "t"}).to_string();
     for (version, last, action) in [("99", 1, "{}"), ("1", 2, r#"{"do":"explode"}"#), ("1", 3, "not JSON")] {
@@ -89,5 +101,34 @@ async fn a_command_that_cannot_be_read_is_kept_with_its_reason_and_stops_nothing
         assert_eq!((letter[0].as_str(), letter[1].as_str()), (id(last).as_str(), "commands"));
         assert!(letter[2].contains(reason), "{letter:?}");
     }
+    system.topology.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_command_overtakes_the_alerts_that_wait() {
+    let system = System::start_alone(|builder| builder).await;
+    system.send(&alert("Down", "firing"), "one").await.unwrap();
+    system.only_incident("triggered").await;
+    let worker = system.topology.process("worker-1").unwrap();
+    worker.stop().await.unwrap();
+    let body = json!({"alerts": [{
+        "fingerprint": "0123456789abcdef", "status": "firing", "severity": "critical", "title": "Storm",
+        "labels": {"alertname": "Storm"}, "started_at": "2026-01-01T00:00:00Z", "event_at": "2026-01-01T00:00:00Z",
+    }]});
+    let (count, body) = (BACKLOG.to_string(), body.to_string());
+    let fill = ["EVAL", FILL, "1", &system.key("events"), &count, &body];
+    system.topology.tenant().redis(fill).await.unwrap();
+    worker.start().await.unwrap();
+    poll::until("the worker to work off what waits", PATIENCE, async || {
+        poll::expect(system.left("events").await, |left| *left < BACKLOG)
+    })
+    .await
+    .unwrap();
+
+    let (status, answer) = system.act("acknowledge").await;
+    assert!(status != StatusCode::ACCEPTED && !status.is_server_error(), "{status}: {answer}");
+    let left = system.left("events").await;
+    assert!(left > BACKLOG / 4, "only {left} still wait, which proves nothing");
+    system.wait_until_drained().await;
     system.topology.stop().await.unwrap();
 }
