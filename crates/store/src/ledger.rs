@@ -68,11 +68,12 @@ pub enum Verdict {
 }
 
 /// The newest row of each receiver and incident that counts, and whether it is still unclaimed. Times are told relative to
-/// Postgres' clock, which is the only one that decides when a row is due.
+/// Postgres' clock, which is the only one that decides when a row is due: the clock itself, because this transaction may have
+/// begun before the one that wrote the row.
 const STANDING: &str = "\
 SELECT DISTINCT ON (incident_id, receiver) incident_id, receiver, id, kind, status, attempts,
-    extract(epoch FROM next_attempt_at - now())::double precision AS due_in,
-    extract(epoch FROM finished_at - now())::double precision AS finished_in
+    extract(epoch FROM next_attempt_at - clock_timestamp())::double precision AS due_in,
+    extract(epoch FROM finished_at - clock_timestamp())::double precision AS finished_in
 FROM notifications
 WHERE incident_id = ANY($1) AND status <> 'superseded'
 ORDER BY incident_id, receiver, revision DESC";

@@ -63,14 +63,17 @@ async fn a_batch_that_is_applied_again_changes_nothing() {
     ];
     let dead = [unreadable("7-0")];
     let first = store.batch_apply(&batch, &dead, &policy()).await.unwrap();
-    assert_eq!(first, Applied { fresh: 5, repeated: 0, opened: 2, notices: 3 });
-    let before = contents(&database).await;
+    assert_eq!(first, Applied { fresh: 5, repeated: 0, opened: 2, notices: 4 });
+    let mut before = contents(&database).await;
     assert_eq!(before["dead_letters"].len(), 1);
     assert_eq!(before["alerts"].len(), 3);
 
     let second = store.batch_apply(&batch, &dead, &policy()).await.unwrap();
     assert_eq!(second, Applied { fresh: 0, repeated: 5, opened: 0, notices: 0 });
-    assert_eq!(contents(&database).await, before);
+    let mut after = contents(&database).await;
+    let history = [&mut before, &mut after].map(|contents| contents.remove("events").unwrap_or_default().len());
+    assert_eq!(history, [5, 10], "only the history tells that it came again");
+    assert_eq!(after, before);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 
 mod apply;
 mod contention;
+mod engine;
 mod event_ids;
 mod inbox;
 mod ledger;
