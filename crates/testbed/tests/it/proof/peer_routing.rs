@@ -42,6 +42,7 @@ const PARTICULAR: &[&[(&str, &str)]] = &[
     &[("alertname", "Version"), ("team", "web"), ("version", "2.7")],
     &[("alertname", "Version"), ("team", "web"), ("version", "2x7")],
     &[("alertname", "Störung"), ("team", "café"), ("env", "prod"), ("severity", "critical")],
+    &[("alertname", "Orphan"), ("env", "prod")],
     &[("team", "database")],
     &[("severity", "criticality"), ("team", "web")],
 ];
