@@ -47,7 +47,6 @@ fn the_rules_that_the_example_leaves_in_comments_are_valid() {
     };
     let (routes, rules) = (block("  # routes:\n", 4), block("\n# inhibit_rules:\n", 2));
     let receivers = "receivers: [{name: ops, slack: {webhook_url_env: A}}, {name: nobody, silent: true}]";
-    let routes: String = routes.lines().map(|line| format!("  {line}\n")).collect();
     let document =
         Document::parse(&format!("{receivers}\nroute:\n  routes:\n{routes}inhibit_rules:\n{rules}")).unwrap();
     let policy = document.policy();
