@@ -36,7 +36,7 @@ mod tests {
             let duration = parse(text).unwrap();
             assert_eq!(parse(&format(duration)), Some(duration), "{text}");
         }
-        assert_eq!(format(Duration::from_secs(5_400)), "1h30m");
+        assert_eq!(format(Duration::from_mins(90)), "1h30m");
         assert_eq!(format(Duration::from_hours(365 * 24)), "365d");
     }
 }

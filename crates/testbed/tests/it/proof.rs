@@ -8,6 +8,7 @@ mod flood;
 mod inbox;
 mod least_privilege;
 mod outage;
+mod peer_routing;
 mod real_clients;
 mod real_input;
 mod rolling_restart;

@@ -1,4 +1,5 @@
 use tocsin_shared::routing::{FlapRule, GroupBy, ResolvePolicy, Timing};
+use tocsin_shared::{Route, Routing};
 
 use super::*;
 
@@ -18,6 +19,10 @@ fn the_example_in_the_repository_is_valid() {
     assert!(document.route.receiver.is_some() && !document.api.tokens.is_empty());
     assert!(document.webhooks.keyless && document.integrations.is_empty());
     assert_eq!(document.webhooks.limit(), Limit::KEYLESS);
+    // It shows the defaults.
+    let routing = Routing::new(Route { receiver: Some("ops".to_owned()), ..Route::default() });
+    assert_eq!(document.policy(), Policy { routing, ..Policy::default() });
+    assert_eq!(document.retention(), Retention::default());
 }
 
 #[test]
@@ -30,6 +35,22 @@ fn what_the_example_leaves_in_comments_is_valid() {
     let document = Document::parse(&format!("integrations:\n{section}")).unwrap();
     assert_eq!(document.integrations[0].signatures.len(), 4);
     assert_eq!(document.integrations[0].limit(), Limit::INTEGRATION);
+}
+
+#[test]
+fn the_rules_that_the_example_leaves_in_comments_are_valid() {
+    let example = include_str!("../../../../../tocsin.yaml");
+    let block = |from: &str, indent: usize| {
+        let (_, commented) = example.split_once(from).unwrap();
+        let (commented, _) = commented.split_once("\n\n").unwrap();
+        commented.lines().fold(String::new(), |text, line| text + &line[indent..] + "\n")
+    };
+    let (routes, rules) = (block("  # routes:\n", 4), block("\n# inhibit_rules:\n", 2));
+    let receivers = "receivers: [{name: ops, slack: {webhook_url_env: A}}, {name: nobody, silent: true}]";
+    let document =
+        Document::parse(&format!("{receivers}\nroute:\n  routes:\n{routes}inhibit_rules:\n{rules}")).unwrap();
+    let policy = document.policy();
+    assert_eq!((policy.routing.routes().count(), policy.inhibition.iter().count()), (4, 1));
 }
 
 #[test]
