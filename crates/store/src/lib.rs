@@ -23,6 +23,7 @@ mod pool;
 mod privileges;
 mod schema;
 mod timeline;
+mod verify;
 
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ pub use parts::Parts;
 pub use privileges::{Privileges, grant_privileges};
 use secrecy::SecretString;
 pub use timeline::TimelineRecord;
+pub use verify::{INVARIANTS, Invariant, Violation, verify};
 
 /// How to reach Postgres.
 #[derive(Debug, Clone)]

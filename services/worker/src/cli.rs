@@ -1,13 +1,17 @@
 //! The worker's commands.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
+mod verify;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Arg, value_parser};
+use clap::{Arg, ArgAction, value_parser};
 use tocsin_service::config::{Document, Environment, SecretString, common};
 use tocsin_store::{Privileges, StoreError};
 use tocsin_worker::VARIABLES;
+
+pub(crate) use self::verify::verify;
 
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -17,6 +21,7 @@ pub(crate) enum Command {
     Run,
     Migrate,
     CheckConfig { file: PathBuf },
+    Verify { json: bool },
 }
 
 pub(crate) fn parse() -> Command {
@@ -24,14 +29,18 @@ pub(crate) fn parse() -> Command {
     let migrate = clap::Command::new("migrate").about("Bring the database's schema up to date, and end");
     let file = Arg::new("FILE").required(true).value_parser(value_parser!(PathBuf)).help("Path of a tocsin.yaml");
     let check = clap::Command::new("check-config").about("Say everything that is wrong with a tocsin.yaml").arg(file);
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON");
+    let verify =
+        clap::Command::new("verify").about("Say where the state is not as it must be; exit 1 if it is so").arg(json);
     let matches = tocsin_service::cli::command("tocsin-worker", VERSION, about, &[common::ALL, VARIABLES])
-        .subcommands([migrate, check])
+        .subcommands([migrate, check, verify])
         .get_matches();
     match matches.subcommand() {
         Some(("migrate", _)) => Command::Migrate,
         Some(("check-config", matches)) => {
             Command::CheckConfig { file: matches.get_one::<PathBuf>("FILE").cloned().unwrap_or_default() }
         }
+        Some(("verify", matches)) => Command::Verify { json: matches.get_flag("json") },
         _ => Command::Run,
     }
 }

@@ -1,4 +1,5 @@
-//! `tocsin-worker`: applies what ingest accepted. Also migrates the database and checks configuration files.
+//! `tocsin-worker`: applies what ingest accepted. Also migrates the database, verifies what it holds, and checks
+//! configuration files.
 
 mod cli;
 
@@ -17,5 +18,6 @@ async fn main() -> ExitCode {
         }
         Command::Migrate => cli::migrate(&mut env).await,
         Command::CheckConfig { file } => cli::check_config(&file),
+        Command::Verify { json } => cli::verify(&mut env, json).await,
     }
 }

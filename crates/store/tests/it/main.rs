@@ -17,3 +17,4 @@ mod outage;
 mod privileges;
 mod schema;
 mod stage;
+mod verify;
