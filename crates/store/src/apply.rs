@@ -106,6 +106,7 @@ pub(crate) async fn apply_in_txn(
 ) -> Result<Applied, StoreError> {
     dead_letters_insert_in_txn(connection, dead).await?;
     let mut unseen = event_ids_claim_in_txn(connection, deliveries).await?;
+    crate::AbortPoint::Begin.reached();
     // Of two copies in one batch the first is applied.
     let fresh: Vec<&Envelope> = deliveries.iter().filter(|delivery| unseen.remove(&delivery.id)).collect();
     let repeated = deliveries.len() - fresh.len();
@@ -129,6 +130,7 @@ pub(crate) async fn apply_in_txn(
     incident_alerts_insert_in_txn(connection, &changes.memberships).await?;
     timeline_insert_in_txn(connection, &changes.timeline).await?;
     notices_insert_in_txn(connection, &changes.notices).await?;
+    crate::AbortPoint::Write.reached();
     Ok(Applied { fresh: fresh.len(), repeated, opened: changes.opened.len(), notices: changes.notices.len() })
 }
 

@@ -6,6 +6,7 @@
 //!
 //! Hand-written SQL is set-based: a batch of any size is a constant number of statements, over `UNNEST`ed arrays.
 
+mod abort_point;
 mod alert;
 mod apply;
 mod connection;
@@ -27,6 +28,7 @@ mod verify;
 
 use std::time::Duration;
 
+pub use abort_point::AbortPoint;
 pub use alert::AlertFilter;
 pub use apply::Applied;
 pub use dead_letter::DeadLetter;

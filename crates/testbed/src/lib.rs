@@ -20,6 +20,7 @@ pub mod bench;
 mod command;
 pub mod doubles;
 mod error;
+pub mod feed;
 pub mod http;
 pub mod load;
 pub mod poll;
