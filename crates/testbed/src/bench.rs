@@ -4,16 +4,17 @@
 //! A figure that misses its goal is a figure; a check that fails is an error. What is measured is written once, here, and
 //! used by `tocsin-testbed bench` as well as by the proofs in `tests/`.
 
-mod applied;
+pub(crate) mod applied;
 mod bare;
 mod error;
 pub mod flood;
 pub mod ingest;
-mod keys;
+pub(crate) mod keys;
 mod machine;
 mod page;
 mod report;
 pub mod store_loss;
+pub mod worker;
 mod wrk;
 
 pub use self::bare::{Bare, serve as serve_bare};
