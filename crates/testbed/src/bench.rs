@@ -9,7 +9,7 @@ mod bare;
 mod error;
 pub mod flood;
 pub mod ingest;
-pub(crate) mod keys;
+mod keys;
 mod machine;
 mod page;
 mod report;

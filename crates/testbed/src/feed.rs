@@ -3,7 +3,7 @@
 
 use tocsin_shared::Envelope;
 use tocsin_shared::envelope::FIELDS;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 use crate::tenant::resp_command;
@@ -20,7 +20,7 @@ pub async fn append(tenant: &Tenant, deliveries: impl IntoIterator<Item = &Envel
     let stream = format!("{}:v1:{{0}}:events", tenant.redis_prefix());
     let failed = |source| TestbedError::Feed { source };
     let address = tenant.redis_url().trim_start_matches("redis://");
-    let mut redis = TcpStream::connect(address).await.map_err(failed)?;
+    let mut redis = BufReader::new(TcpStream::connect(address).await.map_err(failed)?);
     let (mut bytes, mut waiting) = (Vec::new(), 0);
     for delivery in deliveries {
         let values = delivery.to_values().map_err(|error| failed(error.into()))?;
@@ -30,21 +30,22 @@ pub async fn append(tenant: &Tenant, deliveries: impl IntoIterator<Item = &Envel
         waiting += 1;
         if waiting == PIPELINED {
             exchange(&mut redis, &bytes, waiting).await.map_err(failed)?;
-            (waiting, _) = (0, bytes.clear());
+            bytes.clear();
+            waiting = 0;
         }
     }
     exchange(&mut redis, &bytes, waiting).await.map_err(failed)
 }
 
-/// Sends commands, and reads as many answers: two lines each, the length of an entry's id and the id; or one, an error.
-async fn exchange(redis: &mut TcpStream, commands: &[u8], count: usize) -> std::io::Result<()> {
+/// Sends commands, and reads as many answers: each an entry's id, after a line with its length.
+async fn exchange(redis: &mut BufReader<TcpStream>, commands: &[u8], count: usize) -> std::io::Result<()> {
     redis.write_all(commands).await?;
-    let (mut answers, mut buffer) = (Vec::new(), [0; 16 * 1024]);
-    while answers.iter().filter(|byte| **byte == b'\n').count() < 2 * count {
-        let length = redis.read(&mut buffer).await?;
-        answers.extend_from_slice(&buffer[..length]);
-        if length == 0 || answers.starts_with(b"-") || answers.windows(2).any(|pair| pair == b"\n-") {
-            return Err(std::io::Error::other(String::from_utf8_lossy(&answers).into_owned()));
+    let mut line = String::new();
+    for _ in 0..2 * count {
+        line.clear();
+        redis.read_line(&mut line).await?;
+        if line.is_empty() || line.starts_with('-') {
+            return Err(std::io::Error::other(line));
         }
     }
     Ok(())

@@ -25,7 +25,9 @@ pub(crate) async fn verify(env: &mut Environment, as_json: bool) -> ExitCode {
     } else if violations.is_empty() {
         println!("ok: {} invariants hold", INVARIANTS.len());
     } else {
-        violations.iter().for_each(|violation| eprintln!("{}", to_text(violation)));
+        for violation in &violations {
+            eprintln!("{}", to_text(violation));
+        }
     }
     if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
