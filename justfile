@@ -26,6 +26,10 @@ test:
 bench *args:
     ./dev bench {{ args }}
 
+# watch an outage, e.g. `just demo storm --seed 2`
+demo *args:
+    ./dev demo {{ args }}
+
 # the clients of other vendors that tests use
 clients:
     ./dev clients

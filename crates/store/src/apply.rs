@@ -116,6 +116,7 @@ pub(crate) async fn apply_in_txn(
     }
     let silences = silences_read_in_txn(connection).await?;
     let mut unseen = event_ids_claim_in_txn(connection, deliveries).await?;
+    crate::AbortPoint::Begin.reached();
     // Of two copies in one batch the first is applied.
     let (fresh, repeated): (Vec<&Envelope>, Vec<&Envelope>) =
         deliveries.iter().partition(|delivery| unseen.remove(&delivery.id));
@@ -132,6 +133,7 @@ pub(crate) async fn apply_in_txn(
     }
     let written = changes_write_in_txn(connection, board.into_changes(), makes_alerts).await?;
     repeats_insert_in_txn(connection, &repeated).await?;
+    crate::AbortPoint::Write.reached();
     (applied.opened, applied.notices) = (written.opened, written.notices);
     Ok(applied)
 }

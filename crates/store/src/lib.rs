@@ -6,6 +6,7 @@
 //!
 //! Hand-written SQL is set-based: a batch of any size is a constant number of statements, over `UNNEST`ed arrays.
 
+mod abort_point;
 mod alert;
 mod apply;
 mod command;
@@ -29,9 +30,11 @@ mod schema;
 mod silence;
 mod suppression;
 mod timeline;
+mod verify;
 
 use std::time::Duration;
 
+pub use abort_point::AbortPoint;
 pub use alert::AlertFilter;
 pub use apply::Applied;
 pub use dead_letter::{DeadLetter, DeadLetterRecord, Redriven};
@@ -51,6 +54,7 @@ pub use privileges::{Privileges, grant_privileges};
 pub use retention::Retention;
 use secrecy::SecretString;
 pub use timeline::TimelineRecord;
+pub use verify::{INVARIANTS, Invariant, Violation, verify};
 
 /// How to reach Postgres.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@
 //! A figure that misses its goal is a figure; a check that fails is an error. What is measured is written once, here, and
 //! used by `tocsin-testbed bench` as well as by the proofs in `tests/`.
 
-mod applied;
+pub(crate) mod applied;
 mod bare;
 mod error;
 pub mod flood;
@@ -14,6 +14,7 @@ mod machine;
 mod page;
 mod report;
 pub mod store_loss;
+pub mod worker;
 mod wrk;
 
 pub use self::bare::{Bare, serve as serve_bare};

@@ -4,6 +4,7 @@
 
 mod bench;
 mod control;
+mod demo;
 mod down;
 mod error;
 mod inbox;
@@ -80,6 +81,8 @@ enum Command {
     },
     /// Measure, on stores and services of its own.
     Bench(bench::BenchArgs),
+    /// Watch Tocsin at work, on stores and services of its own.
+    Demo(demo::DemoArgs),
     /// Answer 200 to everything.
     #[command(hide = true)]
     BareServer(bench::BareServerArgs),
@@ -134,6 +137,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Logs(target) => operate::logs(&target),
         Command::WithStores { keep, command } => with_stores::with_stores(keep, command).await,
         Command::Bench(args) => bench::bench(args).await,
+        Command::Demo(args) => demo::demo(args).await,
         Command::BareServer(args) => bench::serve_bare(args).await,
         Command::SlackInbox { port } => inbox::serve(port).await,
     }

@@ -173,6 +173,12 @@ pub enum TestbedError {
         /// The names that exist.
         known: Vec<String>,
     },
+    /// The events stream could not be filled.
+    #[error("could not append to the events stream")]
+    Feed {
+        /// Why not.
+        source: io::Error,
+    },
     /// A condition did not come true in time.
     #[error(transparent)]
     TimedOut(#[from] TimedOut),

@@ -6,6 +6,7 @@
 //! * [`Topology`] is the four services behind their front door.
 //! * [`doubles::Recorder`] stands in for the one thing that we can't run: somebody else's HTTP server.
 //! * [`bench`] measures Tocsin on all of this, and checks that what it measured lost nothing.
+//! * [`demo`] lets people watch it at work.
 //! * [`poll::until`] awaits a condition and says what it last saw when it gives up.
 //!
 //! Tests run under `tocsin-testbed with-stores -- cargo test`, which starts the shared stores and migrates the template
@@ -18,8 +19,10 @@
 
 pub mod bench;
 mod command;
+pub mod demo;
 pub mod doubles;
 mod error;
+pub mod feed;
 pub mod http;
 pub mod load;
 pub mod poll;

@@ -132,11 +132,24 @@ impl Process {
     /// # Panics
     /// Outside of a tokio runtime.
     pub async fn start(&self) -> Result<()> {
+        self.start_with([]).await
+    }
+
+    /// Starts it with more variables, for this one run.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn start_with(&self, env: impl IntoIterator<Item = (&str, &str)>) -> Result<()> {
         let _starting = self.starting.lock().await;
         if self.is_running() {
             return Err(TestbedError::AlreadyRunning { name: self.spec.name.clone() });
         }
-        let child = spawn::spawn(&self.spec).await?;
+        let env = env.into_iter();
+        let spec = env.fold(self.spec.clone(), |spec, (name, value)| spec.env(name, value));
+        let child = spawn::spawn(&spec).await?;
         let (orders, inbox) = mpsc::channel(8);
         watch::watch(child, inbox, self.life.clone());
         *self.orders() = Some(orders);

@@ -203,7 +203,7 @@ impl Database {
 }
 
 /// One command in Redis' wire format (<https://redis.io/docs/latest/develop/reference/protocol-spec/>).
-fn resp_command(parts: &[&str]) -> Vec<u8> {
+pub(crate) fn resp_command(parts: &[&str]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", parts.len()).into_bytes();
     for part in parts {
         bytes.extend_from_slice(format!("${}\r\n{part}\r\n", part.len()).as_bytes());

@@ -4,6 +4,7 @@ mod backlog;
 mod builder;
 mod front_door;
 mod service;
+mod state;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

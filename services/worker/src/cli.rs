@@ -3,6 +3,7 @@
 
 mod import;
 mod route_test;
+mod verify;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -14,6 +15,8 @@ use tocsin_service::config::{Document, Environment, SecretString, common};
 use tocsin_store::{Privileges, StoreError};
 use tocsin_worker::VARIABLES;
 
+pub(crate) use self::verify::verify;
+
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What the worker is asked to do.
@@ -24,6 +27,7 @@ pub(crate) enum Command {
     CheckConfig { file: PathBuf },
     RouteTest { config: Option<PathBuf>, labels: Vec<String>, json: bool },
     ImportAlertmanager { file: PathBuf, output: Option<PathBuf> },
+    Verify { json: bool },
 }
 
 pub(crate) fn parse() -> Command {
@@ -37,8 +41,11 @@ pub(crate) fn parse() -> Command {
         .about("Make a tocsin.yaml of an alertmanager.yml, and list what cannot be carried over")
         .arg(file("Path of an alertmanager.yml"))
         .arg(path("output").help("Write there instead of to standard output; nothing is overwritten"));
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON");
+    let verify =
+        clap::Command::new("verify").about("Say where the state is not as it must be; exit 1 if it is so").arg(json);
     let matches = tocsin_service::cli::command("tocsin-worker", VERSION, about, &[common::ALL, VARIABLES])
-        .subcommands([migrate, check, route_test(), import])
+        .subcommands([migrate, check, route_test(), import, verify])
         .get_matches();
     let one = |matches: &ArgMatches, name| matches.get_one::<PathBuf>(name).cloned();
     match matches.subcommand() {
@@ -53,6 +60,7 @@ pub(crate) fn parse() -> Command {
             file: one(matches, "FILE").unwrap_or_default(),
             output: one(matches, "output"),
         },
+        Some(("verify", matches)) => Command::Verify { json: matches.get_flag("json") },
         _ => Command::Run,
     }
 }

@@ -14,7 +14,7 @@ use tocsin_bus::{Batch, BusError, Publisher};
 use tocsin_service::config::Reloading;
 use tocsin_service::shutdown::Shutdown;
 use tocsin_shared::Policy;
-use tocsin_store::Store;
+use tocsin_store::{AbortPoint, Store};
 
 use crate::apply::{self, Contents};
 use crate::backoff::Backoff;
@@ -55,6 +55,7 @@ impl Worker {
     /// Applies a batch and acknowledges it. While Postgres is away the batch is kept and tried again: the stream holds
     /// what follows. A shutdown gives it up unacknowledged, for another worker.
     async fn handle(&mut self, batch: Batch) {
+        AbortPoint::Read.reached();
         let started = Instant::now();
         let contents = Contents::of(batch.entries());
         let mut backoff = Backoff::new();
@@ -71,6 +72,7 @@ impl Worker {
                 }
             }
         };
+        AbortPoint::Commit.reached();
         let took = started.elapsed();
         self.pace.applied(batch.entries().len(), took);
         metrics::applied(Path::Stream, &outcome, batch.entries().len(), took);
@@ -79,9 +81,11 @@ impl Worker {
         {
             tracing::debug!(%error, "could not wake a notifier; it will look by itself");
         }
+        AbortPoint::Wake.reached();
         if let Err(error) = batch.ack().await {
             log_lost_ack(&error);
         }
+        AbortPoint::Ack.reached();
     }
 }
 

@@ -1,4 +1,5 @@
-//! `tocsin-worker`: applies what ingest accepted. Also migrates the database and checks configuration files.
+//! `tocsin-worker`: applies what ingest accepted. Also migrates the database, verifies what it holds, and checks
+//! configuration files.
 
 mod cli;
 
@@ -19,5 +20,6 @@ async fn main() -> ExitCode {
         Command::CheckConfig { file } => cli::check_config(&file),
         Command::RouteTest { config, labels, json } => cli::test_routes(&mut env, config, &labels, json),
         Command::ImportAlertmanager { file, output } => cli::import_alertmanager(&file, output.as_deref()),
+        Command::Verify { json } => cli::verify(&mut env, json).await,
     }
 }

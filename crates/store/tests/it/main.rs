@@ -18,3 +18,4 @@ mod outage;
 mod privileges;
 mod schema;
 mod stage;
+mod verify;

@@ -11,7 +11,7 @@ const STALL: Duration = Duration::from_mins(1);
 
 /// What became of the deliveries of a topology.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Applied {
+pub(crate) struct Applied {
     /// Answered 2xx, as ingest counts.
     pub accepted: u64,
     /// In the database.
@@ -25,17 +25,19 @@ impl Applied {
     }
 }
 
-/// Waits until the worker has nothing left to do, and compares.
+/// Waits until the worker has nothing left to do, compares, and finds the state as it must be.
 ///
 /// # Errors
-/// [`BenchError::Lost`] when anything that was accepted is not there; and when the worker does not come to an end.
-pub(super) async fn check(topology: &Topology, what: &str) -> Result<Applied, BenchError> {
+/// [`BenchError::Lost`] when anything that was accepted is not there; when the state breaks an invariant; and when the worker
+/// does not come to an end.
+pub(crate) async fn check(topology: &Topology, what: &str) -> Result<Applied, BenchError> {
     let accepted = counted(topology, "tocsin_ingest_webhooks_total", &["outcome=\"accepted\""]).await?;
     drain(topology).await?;
     let applied = count(topology, "SELECT count(*) FROM event_ids").await?;
     if applied < accepted {
         return Err(BenchError::Lost { what: what.to_owned(), accepted, applied });
     }
+    topology.verify().await?;
     Ok(Applied { accepted, applied })
 }
 
@@ -65,7 +67,7 @@ pub(super) async fn drain(topology: &Topology) -> Result<(), BenchError> {
 }
 
 /// The one number that a query counts.
-pub(super) async fn count(topology: &Topology, sql: &str) -> Result<u64, BenchError> {
+pub(crate) async fn count(topology: &Topology, sql: &str) -> Result<u64, BenchError> {
     let rows = topology.tenant().sql(sql).await?;
     let text = rows.first().and_then(|row| row.first()).cloned().unwrap_or_default();
     text.parse().map_err(|_not_a_number| BenchError::NotANumber { text })

@@ -11,6 +11,9 @@ pub enum BenchError {
     /// An HTTP request of our own failed.
     #[error("an HTTP request failed")]
     Http(#[from] reqwest::Error),
+    /// A statement of our own failed.
+    #[error("a statement failed")]
+    Postgres(#[from] tokio_postgres::Error),
     /// wrk did not come as far as telling what came of it.
     #[error("wrk told no outcome:\n{output}")]
     NoOutcome {

@@ -147,6 +147,7 @@ async fn observe_at(loss: Loss, rate: u32, topology: &Topology, key: &str) -> Re
     })
     .await?;
     applied::drain(topology).await?;
+    topology.verify().await?;
     let missing = senders::missing(topology, &answers).await?;
     let occurrences = applied::count(topology, "SELECT coalesce(sum(occurrences), 0) FROM alerts").await?;
     let events = applied::count(topology, "SELECT count(*) FROM event_ids").await?;

@@ -5,11 +5,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use tocsin_testbed::bench::worker::Pace;
 use tocsin_testbed::bench::{self, Bare, Report};
 
 use super::error::CliError;
 use super::run_folder::RunFolder;
 use super::with_stores::Signals;
+
+/// The pace at which it is measured how soon webhooks can be read.
+const WEBHOOKS_PER_SECOND: u32 = 500;
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
@@ -45,6 +49,21 @@ enum Bench {
     },
     /// What senders notice when a store goes and comes back.
     StoreLoss,
+    /// How fast the worker applies alerts, against a bare upsert, and how soon they can be read.
+    Worker {
+        /// How often each is measured.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        rounds: u32,
+        /// How many events each time.
+        #[arg(long, default_value_t = 40_000)]
+        alerts: usize,
+        /// How many alerts the large database has before.
+        #[arg(long, default_value_t = 1_000_000)]
+        existing: usize,
+        /// For how many seconds webhooks come while it is measured how soon they can be read.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+        seconds: u64,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +111,10 @@ async fn measure(bench: &Bench, folder: &RunFolder) -> Result<Report, CliError> 
         }
         Bench::Flood { seconds } => bench::flood::run(Duration::from_secs(seconds), folder).await,
         Bench::StoreLoss => bench::store_loss::run(folder).await,
+        Bench::Worker { rounds, alerts, existing, seconds } => {
+            let pace = Pace { per_second: WEBHOOKS_PER_SECOND, during: Duration::from_secs(seconds) };
+            bench::worker::run(bench::worker::Options { rounds, alerts, existing, pace }, folder).await
+        }
     };
     Ok(report?)
 }

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use tocsin_testbed::bench::ingest::{Options, run};
+use tocsin_testbed::bench::worker::Pace;
+use tocsin_testbed::bench::{ingest, worker};
 
 use crate::bed::stores::folder;
 use crate::turn::Turn;
@@ -12,12 +13,27 @@ use crate::turn::Turn;
 async fn the_bench_of_ingest_measures_everybody_and_finds_everything_applied() {
     let _turn = Turn::alone().await;
     let folder = folder();
-    let options = Options { rounds: 1, duration: Duration::from_secs(1), connections: 4, warm_up: false };
-    let report = run(options, folder.path()).await.unwrap();
+    let options = ingest::Options { rounds: 1, duration: Duration::from_secs(1), connections: 4, warm_up: false };
+    let report = ingest::run(options, folder.path()).await.unwrap();
     println!("{report}");
     assert!(report.metrics.iter().all(|metric| metric.value() > 0.0), "{report}");
     let names: HashSet<_> = report.metrics.iter().map(|metric| metric.name.as_str()).collect();
     for name in ["bare_rps", "durable_over_bare", "replicated_over_bare", "durable_over_alertmanager", "rss_mib"] {
         assert!(names.contains(format!("ingest.{name}").as_str()), "{name} is missing: {report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bench_of_the_worker_measures_everybody_and_finds_everything_applied_once() {
+    let _turn = Turn::alone().await;
+    let folder = folder();
+    let pace = Pace { per_second: 50, during: Duration::from_secs(1) };
+    let options = worker::Options { rounds: 1, alerts: 4_000, existing: 2_000, pace };
+    let report = worker::run(options, folder.path()).await.unwrap();
+    println!("{report}");
+    assert!(report.metrics.iter().all(|metric| metric.value() > 0.0), "{report}");
+    let names: HashSet<_> = report.metrics.iter().map(|metric| metric.name.as_str()).collect();
+    for name in ["worker.applied_over_upsert", "worker.growth", "worker.rss_mib", "pipeline.visible_p99_ms"] {
+        assert!(names.contains(name), "{name} is missing: {report}");
     }
 }

@@ -4,6 +4,7 @@
 
 mod bed;
 mod bench;
+mod demo;
 mod proof;
 mod turn;
 mod up;

@@ -3,9 +3,11 @@
 mod bad_input;
 mod commands;
 mod dead_letters;
+mod engine_concurrency;
 mod exactly_once;
 mod flood;
 mod inbox;
+mod kill_points;
 mod least_privilege;
 mod outage;
 mod peer_routing;

@@ -3,7 +3,6 @@
 use tocsin_testbed::poll;
 use tocsin_testbed::topology::{Service, TopologyBuilder};
 
-use super::exactly_once::assert_consistent;
 use super::system::{PATIENCE, System};
 
 const DELIVERIES: i64 = 2_000;
@@ -30,7 +29,8 @@ async fn two_thousand_deliveries_from_the_inbox_act_once_though_the_workers_are_
     assert_eq!(system.count("SELECT sum(occurrences) FROM alerts").await, DELIVERIES, "each delivery counts once");
     assert_eq!(system.count("SELECT count(*) FROM alerts").await, ALERTS);
     assert_eq!(system.count("SELECT count(*) FROM dead_letters").await, 0);
-    assert_consistent(&system).await;
+    system.assert_consistent().await;
+    system.assert_changes_have_notices().await;
     system.wait_until_everybody_is_told().await;
     system.topology.stop().await.unwrap();
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use tocsin_testbed::topology::Service;
 
-use super::exactly_once::assert_consistent;
 use super::system::{PATIENCE, System, alert};
 
 /// Time between two webhooks, and between two reads.
@@ -70,7 +69,7 @@ async fn every_service_is_restarted_under_load_and_no_request_is_lost() {
     assert!(accepted > 500, "there was load: {accepted}");
     assert_eq!(system.count("SELECT count(*) FROM event_ids").await, accepted, "nothing accepted is missing");
     assert_eq!(system.count("SELECT sum(occurrences) FROM alerts").await, accepted);
-    assert_consistent(&system).await;
+    system.assert_changes_have_notices().await;
     system.wait_until_everybody_is_told().await;
     system.topology.stop().await.unwrap();
 }

@@ -81,21 +81,41 @@ impl System {
         self.topology.tenant().sql(sql).await.unwrap()[0][0].parse().unwrap()
     }
 
-    /// Waits until every accepted delivery is applied and acknowledged.
+    /// Waits until every accepted delivery is applied and acknowledged, and finds the state as it must be.
     pub(crate) async fn wait_until_drained(&self) {
         self.topology.wait_until_drained(PATIENCE).await.unwrap();
+        self.assert_consistent().await;
     }
 
-    /// Waits until every ledger row is delivered, and the receiver has each exactly once.
+    /// Every invariant of the state holds, as `tocsin-worker verify` knows them.
+    pub(crate) async fn assert_consistent(&self) {
+        self.topology.verify().await.unwrap();
+    }
+
+    /// Where a receiver is told of everything, the ledger has a notice of each opening and each resolution.
+    pub(crate) async fn assert_changes_have_notices(&self) {
+        let without = |status: &str, kind: &str| {
+            format!(
+                "SELECT count(*) FROM incidents WHERE {status} AND NOT EXISTS \
+                (SELECT FROM notifications WHERE incident_id = incidents.id AND kind = '{kind}')"
+            )
+        };
+        assert_eq!(self.count(&without("true", "triggered")).await, 0, "incidents without a notice of their opening");
+        assert_eq!(self.count(&without("status = 'resolved'", "resolved")).await, 0, "resolutions without a notice");
+    }
+
+    /// Waits until the ledger is finished: each notice is delivered, or a newer one said what it would have said. The receiver
+    /// has each of the former exactly once.
     pub(crate) async fn wait_until_everybody_is_told(&self) {
         poll::until("every notice to be delivered", PATIENCE, async || {
-            let open = self.count("SELECT count(*) FROM notifications WHERE status <> 'delivered'").await;
+            let open = self.count("SELECT count(*) FROM notifications WHERE status IN ('pending', 'sending')").await;
             poll::expect(open, |open| *open == 0)
         })
         .await
         .unwrap();
-        let rows = self.count("SELECT count(*) FROM notifications").await;
-        assert_eq!(i64::try_from(self.slack.count()).unwrap(), rows, "each notice is received once");
+        assert_eq!(self.count("SELECT count(*) FROM notifications WHERE status = 'dead'").await, 0);
+        let told = self.count("SELECT count(*) FROM notifications WHERE status = 'delivered'").await;
+        assert_eq!(i64::try_from(self.slack.count()).unwrap(), told, "each notice is received once");
     }
 }
 

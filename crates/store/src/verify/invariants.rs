@@ -1,0 +1,116 @@
+//! The invariants of the state. Those of promise 5 come first, then the ledger's (6) and those of exactly once (3).
+
+use super::Invariant;
+
+/// Everything that holds at every moment.
+pub const INVARIANTS: &[Invariant] = &[
+    Invariant {
+        name: "one-open-incident-per-group",
+        rule: "a group has at most one open incident",
+        query: "SELECT group_key FROM incidents WHERE status IN ('triggered', 'acknowledged') \
+                GROUP BY group_key HAVING count(*) > 1",
+    },
+    Invariant {
+        name: "firing-alert-in-open-incident",
+        rule: "an alert that fires is in an open incident",
+        query: "SELECT a.id::text FROM alerts a LEFT JOIN incidents i ON i.id = a.incident_id \
+                WHERE a.status = 'firing' AND (i.status IN ('triggered', 'acknowledged')) IS NOT TRUE",
+    },
+    Invariant {
+        name: "alert-is-member",
+        rule: "an alert is a member of its incident",
+        query: "SELECT a.id::text FROM alerts a WHERE a.incident_id IS NOT NULL \
+                AND NOT EXISTS (SELECT FROM incident_alerts m WHERE (m.incident_id, m.alert_id) = (a.incident_id, a.id))",
+    },
+    Invariant {
+        name: "firing-counts",
+        rule: "an incident counts its firing alerts, by severity, as they are",
+        query: "SELECT i.id::text FROM incidents i LEFT JOIN ( \
+                    SELECT incident_id, count(*) FILTER (WHERE severity = 'critical') AS critical, \
+                        count(*) FILTER (WHERE severity = 'warning') AS warning, \
+                        count(*) FILTER (WHERE severity = 'info') AS info \
+                    FROM alerts WHERE status = 'firing' GROUP BY incident_id) AS f ON f.incident_id = i.id \
+                WHERE (i.firing_critical, i.firing_warning, i.firing_info) \
+                    <> (coalesce(f.critical, 0), coalesce(f.warning, 0), coalesce(f.info, 0))",
+    },
+    Invariant {
+        name: "alert-count",
+        rule: "an incident counts its alerts as they are",
+        query: "SELECT i.id::text FROM incidents i \
+                LEFT JOIN (SELECT incident_id, count(*) AS members FROM incident_alerts GROUP BY incident_id) AS m \
+                    ON m.incident_id = i.id \
+                WHERE i.alert_count <> coalesce(m.members, 0)",
+    },
+    Invariant {
+        name: "open-incident-fires",
+        rule: "an open incident has an alert that fires",
+        query: "SELECT id::text FROM incidents WHERE status IN ('triggered', 'acknowledged') \
+                AND firing_critical + firing_warning + firing_info = 0",
+    },
+    Invariant {
+        name: "severity-is-worst-firing",
+        rule: "an open incident is as severe as the worst of its alerts that fire",
+        query: "SELECT id::text FROM incidents WHERE status IN ('triggered', 'acknowledged') \
+                AND firing_critical + firing_warning + firing_info > 0 \
+                AND severity <> CASE WHEN firing_critical > 0 THEN 'critical' WHEN firing_warning > 0 THEN 'medium' \
+                    ELSE 'low' END",
+    },
+    Invariant {
+        name: "resolved-has-time",
+        rule: "an incident has a time of its resolution if it is resolved, and only then",
+        query: "SELECT id::text FROM incidents WHERE (status = 'resolved') <> (resolved_at IS NOT NULL)",
+    },
+    Invariant {
+        name: "acknowledged-has-time",
+        rule: "an acknowledged incident has a time of its acknowledgement",
+        query: "SELECT id::text FROM incidents WHERE status = 'acknowledged' AND acknowledged_at IS NULL",
+    },
+    Invariant {
+        name: "version-from-one",
+        rule: "an incident's version is 1 or more",
+        query: "SELECT id::text FROM incidents WHERE version < 1",
+    },
+    Invariant {
+        name: "notice-of-known-version",
+        rule: "a notice tells of a version that its incident has had",
+        query: "SELECT n.id::text FROM notifications n JOIN incidents i ON i.id = n.incident_id \
+                WHERE n.revision NOT BETWEEN 1 AND i.version",
+    },
+    Invariant {
+        name: "finished-notice-has-time",
+        rule: "a notice has a time of its end if it has ended, and only then",
+        query: "SELECT id::text FROM notifications \
+                WHERE (status IN ('delivered', 'superseded', 'dead')) <> (finished_at IS NOT NULL)",
+    },
+    Invariant {
+        name: "lease-while-sending",
+        rule: "a notice is leased while it is sent, and only then",
+        query: "SELECT id::text FROM notifications \
+                WHERE (status = 'sending') <> (lease_token IS NOT NULL) OR (lease_token IS NULL) <> (lease_until IS NULL)",
+    },
+    Invariant {
+        name: "alert-was-told-of",
+        rule: "an alert has had an event at least",
+        query: "SELECT id::text FROM alerts WHERE occurrences < 1",
+    },
+    Invariant {
+        name: "event-is-known",
+        // For a day no id is purged: `TOCSIN_WORKER_EVENT_ID_RETENTION` is at least as long.
+        rule: "the newest event of an alert, not older than a day, is among the applied ones",
+        query: "SELECT a.id::text FROM alerts a WHERE a.received_at > now() - interval '24 hours' \
+                AND NOT EXISTS (SELECT FROM event_ids e WHERE e.id = a.event_id)",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_invariant_has_a_name_of_its_own() {
+        let names: HashSet<_> = INVARIANTS.iter().map(|invariant| invariant.name).collect();
+        assert_eq!(names.len(), INVARIANTS.len());
+    }
+}
