@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub use consumer::{Batch, Consumer, Entry};
 pub use error::BusError;
-pub use event_log::{EventLog, Values};
+pub use event_log::EventLog;
 pub use keys::Stream;
 pub use publisher::Publisher;
 pub use rate_limit::{Grant, Quota, RateLimits};
