@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fred::bytes::Bytes;
 use fred::clients::Pool;
 use fred::interfaces::{
     ClientLike as _, ConfigInterface as _, KeysInterface as _, LuaInterface as _, ServerInterface as _,
@@ -20,14 +21,12 @@ use fred::interfaces::{
 };
 use fred::types::scripts::Script;
 use fred::types::{ClusterHash, CustomCommand, Expiration, Value};
-use tocsin_shared::envelope::FIELDS;
+use tocsin_shared::envelope::{FIELDS, Written};
 
 use crate::{BusConfig, BusError, Stream, client};
 
 /// How long the probe's key lives, in milliseconds.
 const PROBE_TTL_MS: i64 = 10_000;
-/// The values of an entry's [`FIELDS`].
-pub type Values = [String; FIELDS.len()];
 
 /// Appends deliveries over one connection of its own. Cheap to clone; clones share the connection.
 #[derive(Clone)]
@@ -66,10 +65,15 @@ impl EventLog {
     /// Appends entries, all of them or none. After an error they may be there or not: send them again under their ids.
     ///
     /// Fails after a restart of Redis until somebody's [`EventLog::probe`] has succeeded.
-    pub async fn append(&self, entries: Vec<Values>) -> Result<(), BusError> {
+    pub async fn append(&self, entries: Vec<Written>) -> Result<(), BusError> {
         let mut arguments = Vec::with_capacity(3 + entries.len() * FIELDS.len());
         arguments.extend([self.append.sha1().clone().into(), 1.into(), Value::from(&*self.events)]);
-        arguments.extend(entries.into_iter().flatten().map(Value::from));
+        for entry in entries {
+            // The client keeps parts of the one text: no value is copied before it is sent.
+            let (text, ends) = entry.into_text();
+            let (text, mut start) = (Bytes::from(text), 0);
+            arguments.extend(ends.map(|end| Value::Bytes(text.slice(std::mem::replace(&mut start, end)..end))));
+        }
         let append = CustomCommand::new_static("EVALSHA", ClusterHash::FirstKey, false);
         if self.replicas == 0 {
             return Ok(self.pool.custom(append, arguments).await?);

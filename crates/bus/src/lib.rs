@@ -23,7 +23,7 @@ use std::time::Duration;
 
 pub use consumer::{Batch, Consumer, Entry};
 pub use error::BusError;
-pub use event_log::{EventLog, Values};
+pub use event_log::EventLog;
 pub use keys::Stream;
 pub use outcomes::Outcomes;
 pub use publisher::Publisher;

@@ -7,6 +7,7 @@ mod request;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, middleware, web};
@@ -17,6 +18,7 @@ use tokio::net::TcpSocket;
 pub use problem::Problem;
 pub use request::{RequestId, Route};
 
+use self::request::Meters;
 use crate::config::ServiceConfig;
 use crate::health::{self, Readiness};
 use crate::shutdown::Shutdown;
@@ -87,12 +89,15 @@ pub async fn serve(
     let listener = listen(config.listen).map_err(|source| ServeError::Bind { address: config.listen, source })?;
     let draining = shutdown.clone();
     let server = HttpServer::new(move || {
-        let draining = draining.clone();
+        let draining = Rc::new(draining.clone());
+        let meters = Rc::new(Meters::new(metrics));
         App::new()
             .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
             .app_data(readiness.clone())
             .app_data(page.clone())
-            .wrap(middleware::from_fn(move |request, next| request::around(request, next, metrics, draining.clone())))
+            .wrap(middleware::from_fn(move |request, next| {
+                request::around(request, next, Rc::clone(&meters), Rc::clone(&draining))
+            }))
             .service(web::resource("/health").get(move || async move { health::health(version) }))
             .service(web::resource("/ready").get(health::ready))
             .service(web::resource("/metrics").get(metrics_page))

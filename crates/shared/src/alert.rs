@@ -81,7 +81,7 @@ impl Fingerprint {
                 hasher.write(&[0xFF]);
             }
         }
-        Self(format!("{:016x}", hasher.finish()))
+        Self(hex::encode(hasher.finish().to_be_bytes()))
     }
 
     /// The fingerprint of an alert that its sender names by an id of its own.
@@ -181,17 +181,28 @@ impl AlertEvent {
         for text in [&mut self.external_id, &mut self.source_url].into_iter().flatten() {
             clean(text, MAX_LABEL_CHARS);
         }
-        let mut name = self.labels.remove(ALERTNAME).unwrap_or_else(|| self.title.clone());
-        clean(&mut name, MAX_LABEL_CHARS);
-        self.labels = bounded_labels(self.labels, MAX_LABELS - 1, MAX_LABEL_CHARS);
-        self.labels.insert(ALERTNAME.to_owned(), name);
-        self.annotations = bounded_labels(self.annotations, MAX_LABELS, MAX_TEXT_CHARS);
+        if !(self.labels.contains_key(ALERTNAME) && are_bounded(&self.labels, MAX_LABELS, MAX_LABEL_CHARS)) {
+            let mut name = self.labels.remove(ALERTNAME).unwrap_or_else(|| self.title.clone());
+            clean(&mut name, MAX_LABEL_CHARS);
+            self.labels = bounded_labels(self.labels, MAX_LABELS - 1, MAX_LABEL_CHARS);
+            self.labels.insert(ALERTNAME.to_owned(), name);
+        }
+        if !are_bounded(&self.annotations, MAX_LABELS, MAX_TEXT_CHARS) {
+            self.annotations = bounded_labels(self.annotations, MAX_LABELS, MAX_TEXT_CHARS);
+        }
         self.event_at = self.event_at.trunc_subsecs(6);
         for time in [&mut self.started_at, &mut self.ended_at, &mut self.expires_at] {
             *time = time.map(|time| time.trunc_subsecs(6));
         }
         self
     }
+}
+
+/// Whether a set is surely within its bounds, as nearly all are: they need not be built anew.
+fn are_bounded(labels: &Labels, max_labels: usize, max_value_chars: usize) -> bool {
+    let are_clean =
+        |(name, value): (&String, &String)| is_clean(name, MAX_LABEL_CHARS) && is_clean(value, max_value_chars);
+    labels.len() <= max_labels && labels.iter().all(are_clean)
 }
 
 fn bounded_labels(labels: Labels, max_labels: usize, max_value_chars: usize) -> Labels {
@@ -208,6 +219,9 @@ fn bounded_labels(labels: Labels, max_labels: usize, max_value_chars: usize) -> 
 
 /// Cuts a text to `max` characters and replaces NUL, which JSON can carry and Postgres cannot.
 pub(crate) fn clean(text: &mut String, max: usize) {
+    if is_clean(text, max) {
+        return;
+    }
     if text.contains('\0') {
         *text = text.replace('\0', "\u{FFFD}");
     }
@@ -216,6 +230,11 @@ pub(crate) fn clean(text: &mut String, max: usize) {
         text.pop();
         text.push('…');
     }
+}
+
+/// Whether [`clean`] surely leaves a text as it is. There are at least as many bytes as characters.
+fn is_clean(text: &str, max: usize) -> bool {
+    text.len() <= max && !text.as_bytes().contains(&0)
 }
 
 #[cfg(test)]

@@ -36,6 +36,39 @@ pub struct Envelope {
     pub acknowledged: Vec<Fingerprint>,
 }
 
+/// Room for the fields before the body, and for each alert in it, in bytes: what most take, so that writing one does not
+/// have to look for more.
+const HEAD_BYTES: usize = 256;
+const ALERT_BYTES: usize = 1_024;
+
+/// An entry as it is written: the values of [`FIELDS`], one behind the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    text: Vec<u8>,
+    ends: [usize; FIELDS.len()],
+}
+
+impl Written {
+    /// Its length, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The values, in UTF-8.
+    #[must_use]
+    pub fn values(&self) -> [&[u8]; FIELDS.len()] {
+        let mut start = 0;
+        self.ends.map(|end| &self.text[std::mem::replace(&mut start, end)..end])
+    }
+
+    /// The text, and where in it each value ends.
+    #[must_use]
+    pub fn into_text(self) -> (Vec<u8>, [usize; FIELDS.len()]) {
+        (self.text, self.ends)
+    }
+}
+
 /// The body of version 1, as it is written.
 #[derive(Serialize)]
 struct WrittenBody<'a> {
@@ -78,20 +111,37 @@ pub enum EnvelopeError {
 }
 
 impl Envelope {
-    /// The values of [`FIELDS`].
+    /// The entry.
     ///
     /// # Errors
     /// When the body cannot be written as JSON, which no value of this type causes.
+    pub fn write(&self) -> Result<Written, serde_json::Error> {
+        let mut text = Vec::with_capacity(HEAD_BYTES + ALERT_BYTES * self.alerts.len());
+        let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
+        let head = [
+            VERSION,
+            self.id.as_uuid().hyphenated().encode_lower(&mut id),
+            &self.received_at.to_rfc3339_opts(SecondsFormat::Micros, true),
+            &self.source,
+            &self.integration,
+            &self.trace.to_string(),
+        ];
+        let mut ends = [0; FIELDS.len()];
+        for (value, end) in head.into_iter().zip(&mut ends) {
+            text.extend_from_slice(value.as_bytes());
+            *end = text.len();
+        }
+        serde_json::to_writer(&mut text, &WrittenBody { alerts: &self.alerts, acknowledged: &self.acknowledged })?;
+        ends[FIELDS.len() - 1] = text.len();
+        Ok(Written { text, ends })
+    }
+
+    /// The values of [`FIELDS`], each by itself.
+    ///
+    /// # Errors
+    /// As [`Envelope::write`].
     pub fn to_values(&self) -> Result<[String; FIELDS.len()], serde_json::Error> {
-        Ok([
-            VERSION.to_owned(),
-            self.id.to_string(),
-            self.received_at.to_rfc3339_opts(SecondsFormat::Micros, true),
-            self.source.clone(),
-            self.integration.clone(),
-            self.trace.to_string(),
-            serde_json::to_string(&WrittenBody { alerts: &self.alerts, acknowledged: &self.acknowledged })?,
-        ])
+        Ok(self.write()?.values().map(|value| String::from_utf8_lossy(value).into_owned()))
     }
 
     /// Reads an entry.

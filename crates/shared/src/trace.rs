@@ -50,7 +50,12 @@ impl TraceContext {
 
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, self.flags)
+        let (mut trace_id, mut span_id) = ([0; 32], [0; 16]);
+        f.write_str("00-")?;
+        f.write_str(hex_of(&self.trace_id.to_be_bytes(), &mut trace_id))?;
+        f.write_str("-")?;
+        f.write_str(hex_of(&self.span_id.to_be_bytes(), &mut span_id))?;
+        write!(f, "-{:02x}", self.flags)
     }
 }
 
@@ -71,6 +76,13 @@ impl FromStr for TraceContext {
         };
         parsed().ok_or(InvalidTraceparent)
     }
+}
+
+/// `bytes` in hexadecimal digits; `digits` has room for two of each.
+fn hex_of<'a>(bytes: &[u8], digits: &'a mut [u8]) -> &'a str {
+    let written = hex::encode_to_slice(bytes, digits);
+    debug_assert!(written.is_ok(), "two digits for each byte");
+    std::str::from_utf8(digits).unwrap_or_default()
 }
 
 fn lower_hex(text: &str, len: usize) -> Option<u128> {

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use tocsin_bus::{EventLog, Values};
+use tocsin_bus::EventLog;
+use tocsin_shared::envelope::Written;
 use tocsin_shared::{AlertEvent, Envelope, EventId, Fingerprint, TraceContext};
 use tocsin_store::Store;
 
@@ -29,7 +30,7 @@ const MAX_ALERTS_PER_ENTRY: usize = 250;
 /// Accepts deliveries. One per thread; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Acceptor {
-    stream: GroupCommit<Values>,
+    stream: GroupCommit<Written>,
     inbox: Inbox,
     gate: Arc<Gate>,
     commit_timeout: Duration,
@@ -117,13 +118,13 @@ impl Acceptor {
     }
 
     async fn append(&self, entries: &[Envelope]) -> Result<(), CommitError> {
-        let values: Result<Vec<_>, _> = entries.iter().map(Envelope::to_values).collect();
-        let values = values.map_err(|error| {
+        let written: Result<Vec<_>, _> = entries.iter().map(Envelope::write).collect();
+        let written = written.map_err(|error| {
             tracing::error!(%error, "an envelope cannot be written");
             CommitError::Failed
         })?;
-        let bytes = values.iter().flatten().map(String::len).sum();
-        let commit = self.stream.commit(values, bytes);
+        let bytes = written.iter().map(Written::size).sum();
+        let commit = self.stream.commit(written, bytes);
         tokio::time::timeout(self.commit_timeout, commit).await.unwrap_or(Err(CommitError::Failed))
     }
 

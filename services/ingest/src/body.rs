@@ -4,9 +4,11 @@ use std::io::Read as _;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use actix_web::web;
 use flate2::read::MultiGzDecoder;
+use futures_util::TryStreamExt as _;
 use tocsin_service::http::Problem;
 use tocsin_shared::ErrorCode;
 use tokio::sync::Semaphore;
@@ -38,18 +40,18 @@ impl Body {
         let coding = Coding::of(headers)?;
         require_media_type(source, headers)?;
         let limit = source.max_body_bytes;
-        let arrival = tokio::time::timeout(ARRIVAL_TIMEOUT, payload.to_bytes_limited(limit)).await;
+        let arrival = tokio::time::timeout(ARRIVAL_TIMEOUT, whole(payload, limit)).await;
         let bytes = match arrival {
             Err(_elapsed) => {
                 let detail = format!("the body did not arrive within {} s", ARRIVAL_TIMEOUT.as_secs());
                 return Err(Problem::new(ErrorCode::RequestTimeout).detail(detail));
             }
-            Ok(Err(_too_long)) => {
+            Ok(Err(PayloadError::Overflow)) => {
                 let detail = format!("the body is longer than {limit} bytes");
                 return Err(Problem::new(ErrorCode::PayloadTooLarge).detail(detail));
             }
-            Ok(Ok(Err(error))) => return Err(Problem::new(ErrorCode::BadRequest).detail(error.to_string())),
-            Ok(Ok(Ok(bytes))) => bytes,
+            Ok(Err(error)) => return Err(Problem::new(ErrorCode::BadRequest).detail(error.to_string())),
+            Ok(Ok(bytes)) => bytes,
         };
         if bytes.is_empty() {
             return Err(Problem::new(ErrorCode::EmptyBody));
@@ -63,6 +65,27 @@ impl Body {
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+}
+
+/// All of a body, if it is not longer than `limit`. Most arrive in one piece, which is neither copied nor given room for
+/// more.
+async fn whole(mut payload: web::Payload, limit: usize) -> Result<web::Bytes, PayloadError> {
+    let mut first = web::Bytes::new();
+    let mut rest = web::BytesMut::new();
+    while let Some(piece) = payload.try_next().await? {
+        if first.len().max(rest.len()) + piece.len() > limit {
+            return Err(PayloadError::Overflow);
+        }
+        if first.is_empty() {
+            first = piece;
+            continue;
+        }
+        if rest.is_empty() {
+            rest.extend_from_slice(&first);
+        }
+        rest.extend_from_slice(&piece);
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
 /// How a body is compressed.

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tocsin_bus::{Quota, RateLimits};
 
 use crate::accept::Gate;
-use crate::metrics;
+use crate::metrics::{self, DecidedBy};
 use row::Row;
 pub(crate) use row::{Standing, Verdict};
 
@@ -99,7 +99,7 @@ impl Limiter {
         } else {
             None
         };
-        metrics::limit_decided(if grant.is_some() { "redis" } else { "local" });
+        metrics::limit_decided(if grant.is_some() { DecidedBy::Redis } else { DecidedBy::Local });
         let decide = |row: &mut Row, now| match grant {
             Some(grant) => row.granted(quota, grant, now),
             None => row.decide_alone(quota, now),

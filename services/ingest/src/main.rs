@@ -2,8 +2,13 @@
 
 use std::process::ExitCode;
 
+use tikv_jemallocator::Jemalloc;
 use tocsin_ingest::{Config, VARIABLES, run};
 use tocsin_service::config::{Environment, common};
+
+/// A request makes a hundred small allocations and frees them all: with libc's allocator a fifth of ingest's time.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

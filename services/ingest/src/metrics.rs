@@ -1,9 +1,12 @@
 //! What ingest measures.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use tocsin_service::http::HttpMetrics;
+use tocsin_shared::source::NAMES;
 
 pub(crate) const HTTP: HttpMetrics = HttpMetrics {
     requests: "tocsin_ingest_http_requests_total",
@@ -48,9 +51,20 @@ pub(crate) fn describe() {
     describe_counter!(LIMITED, "Decisions of the rate limit, by who made them: redis, lease, denial or local");
 }
 
-pub(crate) fn accepted(source: &'static str, alerts: usize) {
-    counter!(WEBHOOKS, "source" => source, "outcome" => "accepted").increment(1);
-    counter!(ALERTS, "source" => source).increment(alerts as u64);
+/// The counters of each source's accepted webhooks, and of the alerts in them. Looking one up by its labels costs more than
+/// counting does, so what every request counts is looked up once. First used when metrics are recorded.
+static ACCEPTED: LazyLock<HashMap<&'static str, [Counter; 2]>> = LazyLock::new(|| {
+    let counters = |source| {
+        [counter!(WEBHOOKS, "source" => source, "outcome" => "accepted"), counter!(ALERTS, "source" => source)]
+    };
+    NAMES.iter().map(|source| (*source, counters(*source))).collect()
+});
+
+pub(crate) fn accepted(source: &'static str, received: usize) {
+    if let Some([webhooks, alerts]) = ACCEPTED.get(source) {
+        webhooks.increment(1);
+        alerts.increment(received as u64);
+    }
 }
 
 pub(crate) fn refused(source: &'static str, code: &'static str) {
@@ -76,6 +90,22 @@ pub(crate) fn redis_usable(usable: bool) {
     gauge!(REDIS_USABLE).set(if usable { 1.0 } else { 0.0 });
 }
 
-pub(crate) fn limit_decided(by: &'static str) {
-    counter!(LIMITED, "by" => by).increment(1);
+static DECISIONS: LazyLock<[Counter; 4]> =
+    LazyLock::new(|| ["redis", "lease", "denial", "local"].map(|by| counter!(LIMITED, "by" => by)));
+
+/// Who decided whether a request is within its limit, in the order of [`DECISIONS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DecidedBy {
+    /// Redis was asked.
+    Redis,
+    /// What Redis had granted before.
+    Lease,
+    /// What Redis had denied before.
+    Denial,
+    /// The process alone.
+    Local,
+}
+
+pub(crate) fn limit_decided(by: DecidedBy) {
+    DECISIONS[by as usize].increment(1);
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use actix_web::http::ConnectionType;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use tocsin_service::config::Reloading;
@@ -24,7 +24,12 @@ use crate::sources::{self, Accepted, KeyPlace, Parsed, Request, Signed, Source, 
 use crate::trust::{self, Integration, Integrations, Sns, TrustedProxies};
 
 /// Headers that name a delivery, in order of preference.
-const DELIVERY_ID_HEADERS: [&str; 2] = ["webhook-id", "idempotency-key"];
+const DELIVERY_ID_HEADERS: [HeaderName; 2] =
+    [HeaderName::from_static("webhook-id"), HeaderName::from_static("idempotency-key")];
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// Longest delivery id, in bytes.
 const MAX_DELIVERY_ID_BYTES: usize = 256;
 /// When to send again what could not be accepted, in seconds.
@@ -70,7 +75,8 @@ async fn webhook(
     ingest: web::Data<Ingest>,
 ) -> HttpResponse {
     request.extensions_mut().insert(Route(source.path));
-    let span = tracing::info_span!("webhook", source = source.name, event.id = tracing::field::Empty);
+    // Of a level that costs nothing unless somebody looks: a tracer takes it, a log of that level does, and no other.
+    let span = tracing::debug_span!("webhook", source = source.name, event.id = tracing::field::Empty);
     // Before the span begins: then it is part of a trace, of whichever.
     let parent = traceparent(request.headers());
     if let Some(parent) = parent {
@@ -222,14 +228,9 @@ impl Ingest {
 
 /// The headers of a limited route.
 fn tell(standing: Standing, headers: &mut HeaderMap) {
-    let values = [
-        ("x-ratelimit-limit", standing.limit),
-        ("x-ratelimit-remaining", standing.remaining),
-        ("x-ratelimit-reset", whole_seconds(standing.whole_in)),
-    ];
-    for (name, value) in values {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
-    }
+    headers.insert(X_RATELIMIT_LIMIT, standing.limit.into());
+    headers.insert(X_RATELIMIT_REMAINING, standing.remaining.into());
+    headers.insert(X_RATELIMIT_RESET, whole_seconds(standing.whole_in).into());
 }
 
 fn whole_seconds(duration: std::time::Duration) -> u32 {
@@ -238,12 +239,12 @@ fn whole_seconds(duration: std::time::Duration) -> u32 {
 
 /// The trace that the sender names, if it names one.
 fn traceparent(headers: &HeaderMap) -> Option<TraceContext> {
-    headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok())
+    headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok())
 }
 
 fn header_delivery_id(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     for name in DELIVERY_ID_HEADERS {
-        if let Some(value) = headers.get(name) {
+        if let Some(value) = headers.get(&name) {
             return match value.to_str() {
                 Ok(id) if !id.is_empty() && id.len() <= MAX_DELIVERY_ID_BYTES => Ok(Some(id.to_owned())),
                 _ => Err(Problem::new(ErrorCode::BadRequest)

@@ -17,7 +17,7 @@ async fn own() -> (Stage, Redis, TempDir) {
 }
 
 async fn append(log: &EventLog, sent: &[Envelope]) -> Result<(), BusError> {
-    log.append(sent.iter().map(|envelope| envelope.to_values().unwrap()).collect()).await
+    log.append(sent.iter().map(|envelope| envelope.write().unwrap()).collect()).await
 }
 
 #[tokio::test]

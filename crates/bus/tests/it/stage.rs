@@ -94,7 +94,7 @@ pub(crate) struct Sender {
 impl Sender {
     pub(crate) async fn publish(&self, envelope: &Envelope) -> Result<(), BusError> {
         self.log.probe().await?;
-        self.log.append(vec![envelope.to_values().unwrap()]).await
+        self.log.append(vec![envelope.write().unwrap()]).await
     }
 
     pub(crate) async fn wake_notifier(&self) -> Result<(), BusError> {

@@ -1,7 +1,10 @@
 //! What surrounds every request: its id, its measurement, and the form of its refusal.
 
 use std::borrow::Cow;
-use std::time::Instant;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use actix_http::ConnectionType;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -9,6 +12,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _};
+use metrics::{Counter, Histogram, counter, histogram};
 use tocsin_shared::ErrorCode;
 use uuid::Uuid;
 
@@ -51,11 +55,50 @@ impl RequestId {
     }
 }
 
+/// What one thread measures of its requests. Looking a counter up by its labels costs more than counting does, so each is
+/// looked up once.
+#[derive(Debug)]
+pub(super) struct Meters {
+    metrics: HttpMetrics,
+    known: RefCell<HashMap<Labels, Meter>>,
+}
+
+/// Route, method and status. The route is the pattern, never the path: a label's values must be few.
+type Labels = (Cow<'static, str>, &'static str, u16);
+
+#[derive(Debug)]
+struct Meter {
+    requests: Counter,
+    duration: Histogram,
+}
+
+impl Meters {
+    pub(super) fn new(metrics: HttpMetrics) -> Self {
+        Self { metrics, known: RefCell::default() }
+    }
+
+    fn count(&self, labels: Labels, took: Duration) {
+        let mut known = self.known.borrow_mut();
+        let meter = known.entry(labels).or_insert_with_key(|labels| self.look_up(labels));
+        meter.requests.increment(1);
+        meter.duration.record(took);
+    }
+
+    fn look_up(&self, (route, method, status): &Labels) -> Meter {
+        let (requests, duration) = (self.metrics.requests, self.metrics.duration);
+        let status = status.to_string();
+        Meter {
+            requests: counter!(requests, "route" => route.clone(), "method" => *method, "status" => status),
+            duration: histogram!(duration, "route" => route.clone(), "method" => *method),
+        }
+    }
+}
+
 pub(super) async fn around(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-    metrics: HttpMetrics,
-    shutdown: Shutdown,
+    meters: Rc<Meters>,
+    shutdown: Rc<Shutdown>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let id = RequestId::of(&request);
@@ -76,13 +119,10 @@ pub(super) async fn around(
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
 
-    // The pattern, never the path: a label's values must be few.
     let known = response.request().extensions().get::<Route>().map(|route| Cow::Borrowed(route.0));
     let route =
         known.or_else(|| response.request().match_pattern().map(Cow::Owned)).unwrap_or(Cow::Borrowed("unmatched"));
-    let status = response.status().as_u16().to_string();
-    metrics::histogram!(metrics.duration, "route" => route.clone(), "method" => method).record(started.elapsed());
-    metrics::counter!(metrics.requests, "route" => route, "method" => method, "status" => status).increment(1);
+    meters.count((route, method, response.status().as_u16()), started.elapsed());
     Ok(response)
 }
 

@@ -23,6 +23,9 @@ pub fn continue_from(span: &Span, parent: TraceContext) {
 /// The context that names `span` as the parent of what follows; `otherwise` when no tracer runs.
 #[must_use]
 pub fn context_of(span: &Span, otherwise: TraceContext) -> TraceContext {
+    if span.is_disabled() {
+        return otherwise;
+    }
     let context = span.context();
     let span_ref = context.span();
     let inner = span_ref.span_context();

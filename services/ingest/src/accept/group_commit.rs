@@ -81,7 +81,11 @@ async fn run<T, F>(
         let Some(first) = waiting.recv().await else {
             return;
         };
-        let (mut parts, mut bytes, mut callers) = (first.parts, first.bytes, vec![first.done]);
+        let most = MAX_BATCH.min(1 + waiting.len());
+        let (mut parts, mut callers) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        parts.extend(first.parts);
+        callers.push(first.done);
+        let mut bytes = first.bytes;
         while callers.len() < MAX_BATCH
             && bytes < MAX_BATCH_BYTES
             && let Ok(next) = waiting.try_recv()

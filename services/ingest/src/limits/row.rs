@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tocsin_bus::{Grant, Quota};
 
-use crate::metrics;
+use crate::metrics::{self, DecidedBy};
 
 /// How long cells that were taken from Redis may be handed out.
 const LEASE_TTL: Duration = Duration::from_secs(1);
@@ -72,12 +72,12 @@ impl Row {
         self.last_used = now;
         if self.leased > 0 && now < self.lease_ends {
             self.leased -= 1;
-            metrics::limit_decided("lease");
+            metrics::limit_decided(DecidedBy::Lease);
             return Some(Verdict::Allowed(self.standing(quota, now)));
         }
         let spoken_for = self.was_denied && self.asking_since.is_some_and(|since| now < since + ASKING_TTL);
         if now < self.denied_until || spoken_for {
-            metrics::limit_decided("denial");
+            metrics::limit_decided(DecidedBy::Denial);
             return Some(Verdict::Denied(self.standing(quota, now), self.denied_until.saturating_duration_since(now)));
         }
         self.asking_since = Some(now);
