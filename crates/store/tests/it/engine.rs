@@ -279,7 +279,8 @@ async fn of_two_workers_one_at_a_time_does_a_duty() {
     let mut told = firing("Down", 1);
     told.alerts[0].expires_at = Some(at(100));
     apply(&store, &[told]).await;
-    let steps = (0..8).map(|_| store.alerts_time_out(&policy(), at(200)));
+    let policy = policy();
+    let steps = (0..8).map(|_| store.alerts_time_out(&policy, at(200)));
     let done: usize = futures_util::future::join_all(steps).await.into_iter().map(|step| step.unwrap().done).sum();
     assert_eq!(done, 1);
     assert_eq!(database.sql("SELECT count(*) FROM timeline WHERE kind = 'alert_timed_out'").await.unwrap(), [["1"]]);

@@ -121,6 +121,7 @@ fn event(number: usize, status: AlertStatus, at: DateTime<Utc>) -> AlertEvent {
         started_at: Some(at),
         ended_at: (status == AlertStatus::Resolved).then_some(at),
         event_at: at,
+        expires_at: None,
         is_bare: false,
     }
     .bounded()
