@@ -198,7 +198,7 @@ impl AlertEvent {
     }
 }
 
-/// Whether a set is surely within its bounds, as nearly all are: they need not be built anew.
+/// Whether a set is surely within its bounds, as nearly all are: those need not be built anew.
 fn are_bounded(labels: &Labels, max_labels: usize, max_value_chars: usize) -> bool {
     let are_clean =
         |(name, value): (&String, &String)| is_clean(name, MAX_LABEL_CHARS) && is_clean(value, max_value_chars);

@@ -11,6 +11,8 @@ use tocsin_shared::{AlertSeverity, AlertStatus};
 pub(super) const DATABASE: &str = "orders-db";
 /// When it is back.
 const RECOVERY: f64 = 0.7;
+/// Until when it is said to be down: so long that what depends on it has recovered (Prometheus' `keep_firing_for`).
+const KEPT_FIRING_UNTIL: f64 = 0.96;
 /// Services of which the error rate goes up and down.
 const FLAPPING: usize = 10;
 /// How often it goes up.
@@ -152,7 +154,8 @@ impl Outage {
             alerts.push(Alert { sender, cluster, service, name, severity, spells });
         };
         let down = |from| vec![Spell { from, until: RECOVERY }];
-        alert(Sender::Prometheus, "prod", DATABASE, "DatabaseDown", Critical, down(0.0));
+        let kept = vec![Spell { from: 0.0, until: KEPT_FIRING_UNTIL }];
+        alert(Sender::Prometheus, "prod", DATABASE, "DatabaseDown", Critical, kept);
         alert(Sender::Datadog, "prod", DATABASE, "No connection to the database", Critical, down(0.01));
         alert(Sender::Prometheus, "prod", DATABASE, "ReplicationBroken", Warning, down(0.015));
         for (number, service) in SERVICES.into_iter().enumerate() {
