@@ -118,7 +118,7 @@ pub struct DecisionRecord {
     pub payload: Option<serde_json::Value>,
 }
 
-const OF_ALERT: &str = "SELECT * FROM events WHERE alert_id = $1 ORDER BY applied_at DESC LIMIT $2";
+const OF_ALERT: &str = "SELECT * FROM events WHERE alert_id = $1 ORDER BY applied_at DESC, received_at DESC LIMIT $2";
 
 const OF_INCIDENT: &str = "\
 SELECT * FROM (
@@ -126,7 +126,7 @@ SELECT * FROM (
     WHERE incident_alerts.incident_id = $1 AND events.incident_id = $1
     UNION ALL
     SELECT * FROM events WHERE incident_id = $1 AND alert_id IS NULL) AS decisions
-ORDER BY applied_at DESC LIMIT $2";
+ORDER BY applied_at DESC, received_at DESC LIMIT $2";
 
 const KEEP: &str = "SELECT made, dropped FROM events_keep($1, $2)";
 

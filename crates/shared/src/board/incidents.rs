@@ -232,7 +232,7 @@ fn may_reopen(incident: &Incident, route: &Route, cause: &Cause) -> bool {
         Some(_) => route.reopen_within.max(route.flap.window),
         None => route.reopen_within,
     };
-    incident.resolved_at.is_some_and(|resolved_at| cause.at < resolved_at + within)
+    !within.is_zero() && incident.resolved_at.is_some_and(|resolved_at| cause.at < resolved_at + within)
 }
 
 /// The receivers of all routes of an incident's alerts are told of it.

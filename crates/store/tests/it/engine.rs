@@ -20,7 +20,7 @@ fn asked(action: Action) -> Command {
 fn silence(matchers: &str, lasts: TimeDelta) -> Action {
     let silence = NewSilence {
         matchers: matchers.parse().unwrap(),
-        starts_at: None,
+        starts_at: Some(at(0)),
         ends_at: Utc::now() + lasts,
         recurrence: None,
         comment: "an upgrade".to_owned(),
@@ -39,7 +39,7 @@ async fn ledger(database: &Database) -> Vec<Vec<String>> {
 }
 
 async fn outcomes(database: &Database) -> Vec<String> {
-    database.sql("SELECT outcome FROM events ORDER BY applied_at, event_id, outcome").await.unwrap().concat()
+    database.sql("SELECT outcome FROM events ORDER BY applied_at, received_at, outcome DESC").await.unwrap().concat()
 }
 
 fn done(incident: IncidentId, changed: bool) -> CommandOutcome {

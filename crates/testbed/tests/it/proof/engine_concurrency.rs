@@ -107,6 +107,7 @@ fn event(alert: usize, at: DateTime<Utc>, rng: &mut StdRng) -> AlertEvent {
         started_at: Some(at),
         ended_at: (status == AlertStatus::Resolved).then_some(at),
         event_at: at,
+        expires_at: None,
         is_bare: false,
     }
     .bounded()
