@@ -18,3 +18,4 @@ mod shutdown;
 mod slow_clients;
 mod store_loss;
 mod system;
+mod verify;
