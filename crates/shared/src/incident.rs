@@ -129,7 +129,7 @@ pub struct Incident {
     pub resolved_at: Option<DateTime<Utc>>,
     /// Who closed it, if it was a person.
     pub resolved_by: Option<String>,
-    /// When it lately fired again; as many as its flap rule looks at.
+    /// When it lately went on after it was over; as many as its flap rule looks at.
     pub flaps: Vec<DateTime<Utc>>,
     /// Since when that is too often to tell of each time.
     pub flapping_since: Option<DateTime<Utc>>,
@@ -331,7 +331,7 @@ impl Incident {
         self.changed(at);
     }
 
-    /// Counts that it fires again, and says whether that makes it flap from now on.
+    /// Counts that it goes on after it was over, and says whether that makes it flap from now on.
     pub fn flap(&mut self, rule: FlapRule, at: DateTime<Utc>) -> bool {
         if rule.transitions == 0 {
             return false;

@@ -56,7 +56,7 @@ named_enum! {
     }
 }
 
-/// When an alert counts as flapping: it has changed between firing and resolved `transitions` times within `window`.
+/// When an incident counts as flapping: it was over and came back `transitions` times within `window`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlapRule {
     /// How many changes; 0 switches the rule off.
@@ -89,7 +89,7 @@ pub struct Route {
     pub resolve: ResolvePolicy,
     /// For how long after an incident was resolved a new alert of its group reopens it.
     pub reopen_within: Duration,
-    /// When its alerts count as flapping.
+    /// When its incidents count as flapping.
     pub flap: FlapRule,
     /// What its incidents are called.
     pub title: Title,

@@ -21,7 +21,7 @@ GRANT EXECUTE ON FUNCTION events_keep TO tocsin_worker;
 -- A dead letter that is driven again goes back into the inbox.
 GRANT SELECT, INSERT, UPDATE (seq, id), DELETE ON inbox TO tocsin_worker;
 -- With the incidents that they belong to.
-GRANT SELECT, DELETE ON deliveries TO tocsin_worker;
+GRANT SELECT (notification_id), DELETE ON deliveries TO tocsin_worker;
 
 -- notifier: moves the ledger on and records its attempts.
 GRANT SELECT ON incidents, notifications TO tocsin_notifier;

@@ -117,11 +117,10 @@ impl Board<'_> {
             self.reopens = true;
             self.tell(&incident, TimelineKind::IncidentReopened, cause, "Fires again".to_owned());
         }
-        let kind = if was_over { NoticeKind::Reopened } else { NoticeKind::Updated };
-        if member || was_over {
-            self.count_flap(&mut incident, kind, alert.quieted(), cause, decision);
+        if was_over {
+            self.count_flap(&mut incident, alert.quieted(), cause, decision);
         } else {
-            self.notify(&incident, kind, alert.quieted(), cause, decision);
+            self.notify(&incident, NoticeKind::Updated, alert.quieted(), cause, decision);
         }
         self.keep(incident);
         match (was_over, member) {
@@ -182,21 +181,20 @@ impl Board<'_> {
         self.misses_members |= incident.firing.total() > 0;
     }
 
-    /// Counts that an incident fires again; tells it, or that from now on it is not told each time.
+    /// Counts that an incident goes on that was over; tells it, or that from now on it is not told each time.
     fn count_flap(
         &mut self,
         incident: &mut Incident,
-        kind: NoticeKind,
         quieted: Option<&'static str>,
         cause: &Cause,
         decision: &mut Decision,
     ) {
         let rule = self.owner(incident).flap;
         if !incident.flap(rule, cause.at) {
-            self.notify(incident, kind, quieted, cause, decision);
+            self.notify(incident, NoticeKind::Reopened, quieted, cause, decision);
             return;
         }
-        let content = format!("Fired {} times within a while; not told each time from now on", rule.transitions);
+        let content = format!("Came back {} times within a while; not told each time from now on", rule.transitions);
         self.tell(incident, TimelineKind::IncidentFlapping, cause, content);
         self.notify(incident, NoticeKind::Flapping, quieted, cause, decision);
     }

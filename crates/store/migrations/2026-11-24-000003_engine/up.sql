@@ -9,7 +9,7 @@ ALTER TABLE incidents
     -- Its severity was set by a responder, and no longer follows the alerts.
     ADD COLUMN severity_is_set boolean NOT NULL DEFAULT false,
     ADD COLUMN resolved_by text,
-    -- When it lately fired again, and since when that is too often.
+    -- When it lately went on after it was over, and since when that is too often.
     ADD COLUMN flaps timestamptz[] NOT NULL DEFAULT '{}',
     ADD COLUMN flapping_since timestamptz,
     -- When receivers are told again that nobody has taken it.

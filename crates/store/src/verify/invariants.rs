@@ -12,9 +12,10 @@ pub const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         name: "firing-alert-in-open-incident",
-        rule: "an alert that fires is in an open incident",
+        rule: "an alert that fires, and that nothing keeps quiet, is in an open incident",
         query: "SELECT a.id::text FROM alerts a LEFT JOIN incidents i ON i.id = a.incident_id \
-                WHERE a.status = 'firing' AND (i.status IN ('triggered', 'acknowledged')) IS NOT TRUE",
+                WHERE a.status = 'firing' AND a.silenced_by IS NULL AND a.inhibited_by IS NULL \
+                AND (i.status IN ('triggered', 'acknowledged')) IS NOT TRUE",
     },
     Invariant {
         name: "alert-is-member",
@@ -43,22 +44,35 @@ pub const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         name: "open-incident-fires",
-        rule: "an open incident has an alert that fires",
+        rule: "an open incident has an alert that fires, unless only a responder may end it",
         query: "SELECT id::text FROM incidents WHERE status IN ('triggered', 'acknowledged') \
-                AND firing_critical + firing_warning + firing_info = 0",
+                AND resolve_policy <> 'never' AND NOT declared AND firing_critical + firing_warning + firing_info = 0",
+    },
+    Invariant {
+        name: "closed-incident-is-quiet",
+        rule: "no alert fires in an incident that is over",
+        query: "SELECT id::text FROM incidents WHERE status NOT IN ('triggered', 'acknowledged') \
+                AND firing_critical + firing_warning + firing_info > 0",
+    },
+    Invariant {
+        name: "quiet-while-firing",
+        rule: "an alert is silenced or inhibited while it fires, and only then",
+        query: "SELECT id::text FROM alerts \
+                WHERE status <> 'firing' AND (silenced_by IS NOT NULL OR inhibited_by IS NOT NULL)",
     },
     Invariant {
         name: "severity-is-worst-firing",
-        rule: "an open incident is as severe as the worst of its alerts that fire",
-        query: "SELECT id::text FROM incidents WHERE status IN ('triggered', 'acknowledged') \
+        rule: "an open incident is as severe as the worst of its alerts that fire, unless a responder says otherwise",
+        query: "SELECT id::text FROM incidents WHERE status IN ('triggered', 'acknowledged') AND NOT severity_is_set \
                 AND firing_critical + firing_warning + firing_info > 0 \
                 AND severity <> CASE WHEN firing_critical > 0 THEN 'critical' WHEN firing_warning > 0 THEN 'medium' \
                     ELSE 'low' END",
     },
     Invariant {
-        name: "resolved-has-time",
-        rule: "an incident has a time of its resolution if it is resolved, and only then",
-        query: "SELECT id::text FROM incidents WHERE (status = 'resolved') <> (resolved_at IS NOT NULL)",
+        name: "closed-has-time",
+        rule: "an incident has a time of its end if it is over, and only then",
+        query: "SELECT id::text FROM incidents \
+                WHERE (status IN ('resolved', 'canceled')) <> (resolved_at IS NOT NULL)",
     },
     Invariant {
         name: "acknowledged-has-time",
@@ -75,6 +89,13 @@ pub const INVARIANTS: &[Invariant] = &[
         rule: "a notice tells of a version that its incident has had",
         query: "SELECT n.id::text FROM notifications n JOIN incidents i ON i.id = n.incident_id \
                 WHERE n.revision NOT BETWEEN 1 AND i.version",
+    },
+    Invariant {
+        name: "one-notice-waits",
+        rule: "at most one notice of an incident that was never tried waits for its time, per receiver",
+        query: "SELECT concat(incident_id, ' ', receiver) FROM notifications \
+                WHERE status = 'pending' AND attempts = 0 AND next_attempt_at > now() \
+                GROUP BY incident_id, receiver HAVING count(*) > 1",
     },
     Invariant {
         name: "finished-notice-has-time",
@@ -96,9 +117,10 @@ pub const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "event-is-known",
         // For a day no id is purged: `TOCSIN_WORKER_EVENT_ID_RETENTION` is at least as long.
-        rule: "the newest event of an alert, not older than a day, is among the applied ones",
+        rule: "what an alert was last changed by, not older than a day, is among the applied events and commands",
         query: "SELECT a.id::text FROM alerts a WHERE a.received_at > now() - interval '24 hours' \
-                AND NOT EXISTS (SELECT FROM event_ids e WHERE e.id = a.event_id)",
+                AND NOT EXISTS (SELECT FROM event_ids e WHERE e.id = a.event_id) \
+                AND NOT EXISTS (SELECT FROM commands c WHERE c.id = a.event_id)",
     },
 ];
 

@@ -24,11 +24,20 @@ const BREAKS: &[(&str, &str)] = &[
         "open-incident-fires",
         "UPDATE incidents SET firing_critical = 0, firing_warning = 0, firing_info = 0 WHERE status = 'triggered'",
     ),
+    ("closed-incident-is-quiet", "UPDATE incidents SET firing_info = 1 WHERE status = 'resolved'"),
+    ("quiet-while-firing", "UPDATE alerts SET silenced_by = gen_random_uuid() WHERE status = 'resolved'"),
     ("severity-is-worst-firing", "UPDATE incidents SET severity = 'low' WHERE status = 'triggered'"),
-    ("resolved-has-time", "UPDATE incidents SET resolved_at = now() WHERE status = 'triggered'"),
+    ("closed-has-time", "UPDATE incidents SET resolved_at = now() WHERE status = 'triggered'"),
     ("acknowledged-has-time", "UPDATE incidents SET status = 'acknowledged' WHERE status = 'triggered'"),
     ("version-from-one", "UPDATE incidents SET version = 0 WHERE status = 'triggered'"),
     ("notice-of-known-version", "UPDATE notifications SET revision = revision + 1000"),
+    (
+        "one-notice-waits",
+        "UPDATE notifications SET status = 'pending', next_attempt_at = now() + interval '1 minute'; \
+         INSERT INTO notifications (id, incident_id, receiver, revision, kind, trace, created_at, next_attempt_at) \
+         SELECT gen_random_uuid(), incident_id, receiver, revision + 1000, kind, trace, now(), next_attempt_at \
+         FROM notifications",
+    ),
     ("finished-notice-has-time", "UPDATE notifications SET status = 'delivered'"),
     ("lease-while-sending", "UPDATE notifications SET lease_token = gen_random_uuid()"),
     ("alert-was-told-of", "UPDATE alerts SET occurrences = 0"),

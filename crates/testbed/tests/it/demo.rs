@@ -16,6 +16,6 @@ async fn a_storm_becomes_few_incidents_and_fewer_messages_than_webhooks() {
     println!("{story}");
     assert_eq!(story.webhooks, MIN_WEBHOOKS as usize);
     assert!(story.incidents.iter().any(|incident| incident.title.starts_with("orders-db")), "{story}");
-    assert!(story.incident_count < story.alerts, "{story}");
+    assert!(story.incident_count <= 4, "what depends on the database is not told of by itself: {story}");
     assert!(story.messages > 0 && story.messages < story.webhooks, "{story}");
 }

@@ -23,14 +23,15 @@ fn refused(service: Service) -> &'static [&'static str] {
             "SELECT id FROM notifications",
         ],
         Service::Worker => &[
-            "DELETE FROM alerts",
-            "DELETE FROM incidents",
-            "DELETE FROM timeline",
-            "UPDATE notifications SET status = 'dead'",
-            "SELECT id FROM deliveries",
+            "UPDATE timeline SET content = ''",
+            "UPDATE notifications SET receiver = ''",
+            "SELECT answer FROM deliveries",
+            "INSERT INTO deliveries (notification_id, attempt, latency_ms, answer) VALUES (gen_random_uuid(), 1, 1, '')",
+            "UPDATE commands SET action = '{}'",
+            "UPDATE events SET outcome = ''",
+            "DELETE FROM events",
+            "DROP TABLE events_other",
             "UPDATE inbox SET body = ''",
-            "INSERT INTO inbox (v, id, received_at, source, integration, traceparent, body) \
-             VALUES ('1', gen_random_uuid(), now(), '', '', '', '')",
         ],
         Service::Notifier => &[
             "SELECT seq FROM inbox",
@@ -47,6 +48,9 @@ fn refused(service: Service) -> &'static [&'static str] {
             "SELECT id FROM alerts FOR UPDATE",
             "SELECT seq FROM inbox",
             "SELECT id FROM event_ids",
+            "UPDATE silences SET comment = ''",
+            "SELECT id FROM commands",
+            "SELECT events_keep(1, 1)",
         ],
     }
 }

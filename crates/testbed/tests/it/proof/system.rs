@@ -15,7 +15,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A configuration that tells one Slack receiver of everything, and lets a test send as fast as it can.
 pub(crate) const CONFIG: &str = "
-route: {receiver: ops, group_by: [alertname]}
+route: {receiver: ops, group_by: [alertname], group_interval: 1s}
 receivers: [{name: ops, slack: {webhook_url_env: TOCSIN_SLACK_WEBHOOK_URL}}]
 webhooks: {limit: {per_minute: 1000000}}
 api: {tokens: [{name: test, scopes: [read, respond], sha256_env: TOCSIN_DEMO_TOKEN_SHA256}]}
