@@ -21,9 +21,7 @@ const DAYS_AHEAD: i32 = 3;
 
 const INSERT: &str = "\
 INSERT INTO events (received_at, event_id, alert_id, incident_id, outcome, detail, payload)
-SELECT received_at, event_id, alert_id, incident_id, outcome, detail::json, payload::json
-FROM UNNEST($1, $2, $3, $4, $5, $6, $7)
-    AS new (received_at, event_id, alert_id, incident_id, outcome, detail, payload)";
+SELECT * FROM UNNEST($1, $2, $3, $4, $5, $6, $7)";
 
 /// Keeps what was decided.
 pub(crate) async fn decisions_insert_in_txn(
@@ -118,15 +116,30 @@ pub struct DecisionRecord {
     pub payload: Option<serde_json::Value>,
 }
 
-const OF_ALERT: &str = "SELECT * FROM events WHERE alert_id = $1 ORDER BY applied_at DESC, received_at DESC LIMIT $2";
+/// The columns as they are shown.
+macro_rules! shown {
+    () => {
+        "applied_at, received_at, event_id, alert_id, incident_id, outcome, detail::json AS detail, \
+         payload::json AS payload"
+    };
+}
 
-const OF_INCIDENT: &str = "\
-SELECT * FROM (
+const OF_ALERT: &str = concat!(
+    "SELECT ",
+    shown!(),
+    " FROM events WHERE alert_id = $1 ORDER BY applied_at DESC, received_at DESC LIMIT $2"
+);
+
+const OF_INCIDENT: &str = concat!(
+    "SELECT ",
+    shown!(),
+    " FROM (
     SELECT events.* FROM incident_alerts JOIN events USING (alert_id)
     WHERE incident_alerts.incident_id = $1 AND events.incident_id = $1
     UNION ALL
     SELECT * FROM events WHERE incident_id = $1 AND alert_id IS NULL) AS decisions
-ORDER BY applied_at DESC, received_at DESC LIMIT $2";
+ORDER BY applied_at DESC, received_at DESC LIMIT $2"
+);
 
 const KEEP: &str = "SELECT made, dropped FROM events_keep($1, $2)";
 

@@ -1,10 +1,12 @@
 //! The HTTP surface of the api.
 
+mod explain;
 mod respond;
 mod silences;
 
 use actix_web::{HttpResponse, web};
 use tocsin_service::http::Problem;
+use tocsin_shared::board::Alert;
 use tocsin_shared::{AlertId, ErrorCode, IncidentId};
 use tocsin_store::{AlertFilter, IncidentFilter, IncidentRecord, Store};
 
@@ -21,6 +23,7 @@ pub(crate) fn add(app: &mut web::ServiceConfig) {
         .service(web::resource("/api/v1/incidents/{id}/timeline").get(incident_timeline))
         .service(web::resource("/api/v1/alerts").get(alert_list))
         .service(web::resource("/api/v1/alerts/{id}").get(alert_detail));
+    explain::add(app);
     respond::add(app);
     silences::add(app);
 }
@@ -106,10 +109,13 @@ async fn alert_list(_: Reader, mut params: Params, store: web::Data<Store>) -> R
 }
 
 async fn alert_detail(_: Reader, id: web::Path<String>, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(AlertView::from(alert_find(&store, &id).await?)))
+}
+
+async fn alert_find(store: &Store, id: &str) -> Result<Alert, Problem> {
     let alert = match id.parse::<AlertId>() {
         Ok(id) => store.alert_get(id).await.map_err(unavailable)?,
         Err(_) => None,
     };
-    let alert = alert.ok_or_else(|| Problem::new(ErrorCode::NotFound).detail("no alert has this id"))?;
-    Ok(HttpResponse::Ok().json(AlertView::from(alert)))
+    alert.ok_or_else(|| Problem::new(ErrorCode::NotFound).detail("no alert has this id"))
 }

@@ -1,5 +1,6 @@
 //! What is sent: types of their own, whose fields are the documented contract.
 
+mod explain;
 mod silence;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +11,7 @@ use tocsin_shared::{
 };
 use tocsin_store::{IncidentRecord, Page, TimelineRecord, Window};
 
+pub(crate) use self::explain::{DeadLetterView, DecisionView};
 pub(crate) use self::silence::SilenceView;
 use crate::params::write_cursor;
 
@@ -163,13 +165,14 @@ pub(crate) struct AlertView {
 
 impl From<Alert> for AlertView {
     fn from(alert: Alert) -> Self {
+        let (status, ended_at) = (alert.status, alert.ended_at());
         let event = alert.newest;
         Self {
             id: alert.id,
             external_id: event.external_id,
             source: alert.source,
             fingerprint: event.fingerprint,
-            status: event.status,
+            status,
             severity: event.severity,
             title: event.title,
             description: event.description,
@@ -177,7 +180,7 @@ impl From<Alert> for AlertView {
             annotations: event.annotations,
             incident_id: alert.incident_id,
             started_at: alert.started_at,
-            ended_at: event.ended_at,
+            ended_at,
             received_at: alert.received_at,
             last_seen_at: alert.last_seen_at,
             occurrences: alert.occurrences,

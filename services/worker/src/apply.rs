@@ -11,10 +11,10 @@ const STREAM: &str = "events";
 
 /// The entries of a batch, read.
 #[derive(Debug, Default)]
-pub(crate) struct Contents<'a> {
+pub(crate) struct Contents {
     deliveries: Vec<Envelope>,
-    /// The entry of each delivery.
-    entries: Vec<&'a Entry>,
+    /// The place of each delivery among the entries.
+    places: Vec<usize>,
     unreadable: Vec<DeadLetter>,
 }
 
@@ -26,15 +26,15 @@ pub(crate) struct Outcome {
     pub(crate) dead: usize,
 }
 
-impl<'a> Contents<'a> {
+impl Contents {
     /// Tells envelopes from what cannot be read as one.
-    pub(crate) fn of(entries: &'a [Entry]) -> Self {
+    pub(crate) fn of(entries: &[Entry]) -> Self {
         let mut contents = Self::default();
-        for entry in entries {
+        for (place, entry) in entries.iter().enumerate() {
             match Envelope::from_fields(&entry.fields) {
                 Ok(envelope) => {
                     contents.deliveries.push(envelope);
-                    contents.entries.push(entry);
+                    contents.places.push(place);
                 }
                 Err(error) => contents.unreadable.push(dead_letter(STREAM, entry, with_causes(&error))),
             }
@@ -43,11 +43,16 @@ impl<'a> Contents<'a> {
     }
 }
 
-/// Applies everything, in one transaction if it can be.
+/// Applies everything that was read of `entries`, in one transaction if it can be.
 ///
 /// # Errors
 /// When the store fails for reasons of its own; then all of it may be tried again, because what was applied is known.
-pub(crate) async fn apply(store: &Store, contents: &Contents<'_>, policy: &Policy) -> Result<Outcome, StoreError> {
+pub(crate) async fn apply(
+    store: &Store,
+    entries: &[Entry],
+    contents: &Contents,
+    policy: &Policy,
+) -> Result<Outcome, StoreError> {
     let mut outcome = Outcome { dead: contents.unreadable.len(), ..Outcome::default() };
     let all = contents.deliveries.as_slice();
     let mut dead = contents.unreadable.as_slice();
@@ -60,7 +65,7 @@ pub(crate) async fn apply(store: &Store, contents: &Contents<'_>, policy: &Polic
             }
             Err(error) => {
                 if let Some((index, error)) = parts.failed(part, error)? {
-                    let letter = dead_letter(STREAM, contents.entries[index], with_causes(&error));
+                    let letter = dead_letter(STREAM, &entries[contents.places[index]], with_causes(&error));
                     store.batch_apply(&[], &[letter], policy).await?;
                     outcome.dead += 1;
                 }

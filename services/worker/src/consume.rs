@@ -7,7 +7,11 @@
 //!   ledger's new rows within a second by itself;
 //! - after *wake*: as after commit, and the notifier looks once more than needed;
 //! - after *acknowledge*: nothing.
+//!
+//! While Postgres applies one batch, the next is read and understood, and the one before is acknowledged: each batch takes
+//! its steps in order, and the batches follow each other closely.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tocsin_bus::{Batch, BusError, Publisher};
@@ -15,12 +19,17 @@ use tocsin_service::config::Reloading;
 use tocsin_service::shutdown::Shutdown;
 use tocsin_shared::Policy;
 use tocsin_store::{AbortPoint, Store};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::apply::{self, Contents};
 use crate::backoff::Backoff;
 use crate::intake::Intake;
 use crate::metrics::{self, Path};
 use crate::pace::Pace;
+
+/// Batches that are read ahead.
+const READ_AHEAD: usize = 1;
 
 pub(crate) struct Worker {
     pub(crate) intake: Intake,
@@ -32,35 +41,69 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Consumes until the shutdown begins.
-    pub(crate) async fn consume(mut self) {
-        let mut backoff = Backoff::new();
-        while !self.shutdown.is_draining() {
-            match self.intake.next(self.pace.size()).await {
-                Ok(batch) => {
-                    backoff.reset();
-                    if !batch.entries().is_empty() {
-                        self.handle(batch).await;
-                    }
+    /// Consumes until the shutdown begins, and finishes what was read by then.
+    pub(crate) async fn consume(self) {
+        let Self { intake, pace, publisher, store, policy, shutdown } = self;
+        let pace = Arc::new(pace);
+        let (read, batches) = mpsc::channel(READ_AHEAD);
+        let reading = read_ahead(intake, Arc::clone(&pace), read, shutdown.clone());
+        let applying = Applier { pace, publisher, store, policy, shutdown, acknowledging: None }.apply(batches);
+        tokio::join!(tokio::spawn(reading), applying).0.unwrap_or_else(|error| {
+            tracing::error!(%error, "reading the events stream failed");
+        });
+    }
+}
+
+/// Reads and understands batches, as many ahead as there is room for.
+async fn read_ahead(mut intake: Intake, pace: Arc<Pace>, read: mpsc::Sender<(Batch, Contents)>, shutdown: Shutdown) {
+    let mut backoff = Backoff::new();
+    // Room first: what is read waits for no more than the batch before it.
+    while let Ok(room) = read.reserve().await {
+        if shutdown.is_draining() {
+            return;
+        }
+        match intake.next(pace.size()).await {
+            Ok(batch) => {
+                backoff.reset();
+                if !batch.entries().is_empty() {
+                    let contents = Contents::of(batch.entries());
+                    room.send((batch, contents));
                 }
-                Err(error) => {
-                    let retry = backoff.next;
-                    tracing::warn!(error = &error as &dyn std::error::Error, ?retry, "cannot read the events stream");
-                    backoff.pause(&self.shutdown).await;
-                }
+            }
+            Err(error) => {
+                let retry = backoff.next;
+                tracing::warn!(error = &error as &dyn std::error::Error, ?retry, "cannot read the events stream");
+                backoff.pause(&shutdown).await;
             }
         }
     }
+}
 
-    /// Applies a batch and acknowledges it. While Postgres is away the batch is kept and tried again: the stream holds
+struct Applier {
+    pace: Arc<Pace>,
+    publisher: Publisher,
+    store: Store,
+    policy: Reloading<Policy>,
+    shutdown: Shutdown,
+    acknowledging: Option<JoinHandle<()>>,
+}
+
+impl Applier {
+    async fn apply(mut self, mut batches: mpsc::Receiver<(Batch, Contents)>) {
+        while let Some((batch, contents)) = batches.recv().await {
+            self.handle(batch, contents).await;
+        }
+        self.wait_for_acknowledgement().await;
+    }
+
+    /// Applies a batch and has it acknowledged. While Postgres is away the batch is kept and tried again: the stream holds
     /// what follows. A shutdown gives it up unacknowledged, for another worker.
-    async fn handle(&mut self, batch: Batch) {
+    async fn handle(&mut self, batch: Batch, contents: Contents) {
         AbortPoint::Read.reached();
         let started = Instant::now();
-        let contents = Contents::of(batch.entries());
         let mut backoff = Backoff::new();
         let outcome = loop {
-            match apply::apply(&self.store, &contents, &self.policy.current()).await {
+            match apply::apply(&self.store, batch.entries(), &contents, &self.policy.current()).await {
                 Ok(outcome) => break outcome,
                 Err(error) => {
                     let retry = backoff.next;
@@ -76,17 +119,34 @@ impl Worker {
         let took = started.elapsed();
         self.pace.applied(batch.entries().len(), took);
         metrics::applied(Path::Stream, &outcome, batch.entries().len(), took);
-        if outcome.applied.notices > 0
-            && let Err(error) = self.publisher.wake_notifier().await
-        {
-            tracing::debug!(%error, "could not wake a notifier; it will look by itself");
-        }
-        AbortPoint::Wake.reached();
-        if let Err(error) = batch.ack().await {
-            log_lost_ack(&error);
-        }
-        AbortPoint::Ack.reached();
+        self.wait_for_acknowledgement().await;
+        let publisher = (outcome.applied.notices > 0).then(|| self.publisher.clone());
+        self.acknowledging = Some(tokio::spawn(finish(batch, publisher)));
     }
+
+    /// One acknowledgement is on its way at a time, so that what is not yet acknowledged is bounded.
+    async fn wait_for_acknowledgement(&mut self) {
+        if let Some(Err(error)) = match self.acknowledging.take() {
+            Some(acknowledging) => Some(acknowledging.await),
+            None => None,
+        } {
+            tracing::error!(%error, "acknowledging a batch failed");
+        }
+    }
+}
+
+/// Wakes a notifier, if there is something to tell, and acknowledges.
+async fn finish(batch: Batch, publisher: Option<Publisher>) {
+    if let Some(publisher) = publisher
+        && let Err(error) = publisher.wake_notifier().await
+    {
+        tracing::debug!(%error, "could not wake a notifier; it will look by itself");
+    }
+    AbortPoint::Wake.reached();
+    if let Err(error) = batch.ack().await {
+        log_lost_ack(&error);
+    }
+    AbortPoint::Ack.reached();
 }
 
 fn log_lost_ack(error: &BusError) {

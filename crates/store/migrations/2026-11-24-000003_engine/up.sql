@@ -84,8 +84,9 @@ CREATE TABLE events (
     alert_id uuid,
     incident_id uuid,
     outcome text NOT NULL,
-    detail json,
-    payload json
+    -- JSON, which nobody but a reader takes apart.
+    detail text,
+    payload text
 ) PARTITION BY RANGE (applied_at);
 
 CREATE INDEX events_of_alert ON events (alert_id, applied_at) WHERE alert_id IS NOT NULL;

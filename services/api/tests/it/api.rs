@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use tocsin_shared::{
     AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, Policy, TraceContext,
 };
-use tocsin_store::{Store, StoreConfig};
+use tocsin_store::{DeadLetter, Store, StoreConfig};
 use tocsin_testbed::topology::TopologyBuilder;
 use tocsin_testbed::{Process, Service, Topology, http};
 
@@ -61,6 +61,11 @@ impl Api {
     /// Puts alerts into the state, as a worker would.
     pub(crate) async fn apply(&self, deliveries: &[Envelope]) {
         self.store.batch_apply(deliveries, &[], &Policy::default()).await.unwrap();
+    }
+
+    /// Keeps a dead letter.
+    pub(crate) async fn keep(&self, letter: &DeadLetter) {
+        self.store.batch_apply(&[], std::slice::from_ref(letter), &Policy::default()).await.unwrap();
     }
 
     /// What a caller with this token is answered.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use tocsin_shared::{AlertSeverity, AlertStatus, Envelope, EventId};
+use tocsin_store::DeadLetter;
 
 use crate::api::{Api, at, delivery, problem};
 
@@ -119,9 +120,32 @@ async fn an_acknowledged_incident_is_shown_with_who_took_it_and_when() {
 }
 
 #[tokio::test]
+async fn a_dead_letter_is_listed_with_its_reason() {
+    let api = Api::start().await;
+    let fields = [("v".to_owned(), "9".to_owned())].into();
+    let reason = "envelope version \"9\" is not supported".to_owned();
+    api.keep(&DeadLetter { stream: "events", entry_id: "7-0".to_owned(), fields, reason }).await;
+    let mut list = api.read("/api/v1/dead-letters").await;
+    list["data"][0]["created_at"] = json!("[now]");
+    insta::assert_json_snapshot!(list);
+}
+
+#[tokio::test]
+async fn an_alert_and_an_incident_are_explained_decision_by_decision() {
+    let api = api_with_history().await;
+    let incident = api.read("/api/v1/incidents/2").await;
+    let alert = incident["alerts"][0]["id"].as_str().unwrap();
+    let mut explained = api.read(&format!("/api/v1/alerts/{alert}/explain")).await;
+    assert_eq!(api.read("/api/v1/incidents/2/explain").await["data"], explained["data"]);
+    assert_eq!(explained["data"][0]["event"]["title"], incident["title"]);
+    explained["data"][0]["applied_at"] = json!("[now]");
+    insta::assert_json_snapshot!(stable(explained));
+}
+
+#[tokio::test]
 async fn an_empty_list_is_a_list() {
     let api = Api::start().await;
-    for path in ["/api/v1/incidents", "/api/v1/alerts"] {
+    for path in ["/api/v1/incidents", "/api/v1/alerts", "/api/v1/silences", "/api/v1/dead-letters"] {
         let expected = json!({"data": [], "total": 0, "limit": 50, "offset": 0, "next_cursor": null});
         assert_eq!(api.read(path).await, expected, "{path}");
     }

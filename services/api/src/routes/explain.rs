@@ -1,0 +1,62 @@
+//! What explains the state: the decisions about each event, and what could not be applied.
+
+use actix_web::{HttpResponse, web};
+use tocsin_service::http::Problem;
+use tocsin_store::Store;
+
+use super::{alert_find, incident_find};
+use crate::auth::Reader;
+use crate::params::Params;
+use crate::unavailable;
+use crate::views::{DeadLetterView, DecisionView, ListView};
+
+/// Adds the routes.
+pub(super) fn add(app: &mut web::ServiceConfig) {
+    app.service(web::resource("/api/v1/alerts/{id}/explain").get(alert))
+        .service(web::resource("/api/v1/incidents/{id}/explain").get(incident))
+        .service(web::resource("/api/v1/dead-letters").get(dead_letters));
+}
+
+/// The newest 250 decisions about an alert's events, newest first.
+async fn alert(
+    _: Reader,
+    id: web::Path<String>,
+    mut params: Params,
+    store: web::Data<Store>,
+) -> Result<HttpResponse, Problem> {
+    let window = params.window::<usize>()?;
+    params.finish()?;
+    let id = alert_find(&store, &id).await?.id;
+    let decisions = store.alert_explain(id).await.map_err(unavailable)?;
+    Ok(HttpResponse::Ok().json(numbered::<DecisionView, _>(decisions, &window)))
+}
+
+/// The newest 250 decisions about an incident, and about its alerts while they belonged to it, newest first.
+async fn incident(
+    _: Reader,
+    id: web::Path<String>,
+    mut params: Params,
+    store: web::Data<Store>,
+) -> Result<HttpResponse, Problem> {
+    let window = params.window::<usize>()?;
+    params.finish()?;
+    let id = incident_find(&store, &id).await?.incident.id;
+    let decisions = store.incident_explain(id).await.map_err(unavailable)?;
+    Ok(HttpResponse::Ok().json(numbered::<DecisionView, _>(decisions, &window)))
+}
+
+/// A list whose items have no id: a cursor is the place of an item among those of this moment.
+fn numbered<V, I>(items: Vec<I>, window: &tocsin_store::Window<usize>) -> ListView<V>
+where
+    V: From<(usize, I)>,
+{
+    ListView::of_all(items.into_iter().enumerate().collect(), window, |(place, _)| *place)
+}
+
+/// The newest 1,000 dead letters, newest first.
+async fn dead_letters(_: Reader, mut params: Params, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
+    let window = params.window()?;
+    params.finish()?;
+    let letters = store.dead_letter_list(None).await.map_err(unavailable)?;
+    Ok(HttpResponse::Ok().json(ListView::<DeadLetterView>::of_all(letters, &window, |letter| letter.id)))
+}
