@@ -168,6 +168,19 @@ impl AlertEvent {
         Self { fingerprint, status, started_at, ended_at, event_at, ..known.clone() }
     }
 
+    /// Whether it says of an alert just what `known` says, perhaps at another time.
+    #[must_use]
+    pub fn repeats(&self, known: &Self) -> bool {
+        let Self { fingerprint: _, event_at: _, expires_at: _, is_bare, .. } = self;
+        !is_bare
+            && self.status == known.status
+            && self.severity == known.severity
+            && (self.started_at, self.ended_at) == (known.started_at, known.ended_at)
+            && (&self.external_id, &self.title, &self.description, &self.source_url)
+                == (&known.external_id, &known.title, &known.description, &known.source_url)
+            && (&self.labels, &self.annotations) == (&known.labels, &known.annotations)
+    }
+
     /// Brings texts and times into the bounds of this module and into what Postgres can hold, and fills in
     /// [`ALERTNAME`]. Every source ends with it.
     ///

@@ -37,7 +37,8 @@ pub struct Board<'a> {
     over_by_group: HashMap<String, IncidentId>,
     /// Firing alerts by the inhibitions of which they are the source.
     inhibitors: HashMap<String, BTreeSet<AlertId>>,
-    dirty_alerts: HashSet<AlertKey>,
+    /// Alerts that changed, and whether more than what a sign of life changes.
+    dirty_alerts: HashMap<AlertKey, Dirt>,
     dirty_incidents: HashSet<IncidentId>,
     opened: HashSet<IncidentId>,
     reopens: bool,
@@ -46,6 +47,15 @@ pub struct Board<'a> {
     timeline: Vec<TimelineEntry>,
     notices: Vec<Notice>,
     decisions: Vec<Decision>,
+}
+
+/// How much of an alert is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dirt {
+    /// That it was heard of again.
+    Heard,
+    /// All of it.
+    Changed,
 }
 
 /// The state as it is stored.
@@ -71,7 +81,7 @@ impl<'a> Board<'a> {
             open_by_group: HashMap::new(),
             over_by_group: HashMap::new(),
             inhibitors: HashMap::new(),
-            dirty_alerts: HashSet::new(),
+            dirty_alerts: HashMap::new(),
             dirty_incidents: HashSet::new(),
             opened: HashSet::new(),
             reopens: false,
@@ -105,7 +115,7 @@ impl<'a> Board<'a> {
 
     /// What has changed since [`Board::new`].
     #[must_use]
-    pub fn into_changes(mut self) -> Changes {
+    pub fn into_changes(self) -> Changes {
         let mut changes = Changes {
             reopens: self.reopens,
             misses_members: self.misses_members,
@@ -115,7 +125,13 @@ impl<'a> Board<'a> {
             decisions: self.decisions,
             ..Changes::default()
         };
-        changes.alerts = self.alerts.into_values().filter(|alert| self.dirty_alerts.remove(&alert.key)).collect();
+        for alert in self.alerts.into_values() {
+            match self.dirty_alerts.get(&alert.key) {
+                Some(Dirt::Changed) => changes.alerts.push(alert),
+                Some(Dirt::Heard) => changes.heard.push(alert),
+                None => {}
+            }
+        }
         for incident in self.incidents.into_values().filter(|incident| self.dirty_incidents.contains(&incident.id)) {
             if self.opened.contains(&incident.id) {
                 changes.opened.push(incident);
@@ -131,12 +147,18 @@ impl<'a> Board<'a> {
     fn apply_event(&mut self, delivery: &Envelope, event: &AlertEvent) {
         let key = AlertKey { integration: delivery.integration.clone(), fingerprint: event.fingerprint.clone() };
         let mut alert = self.alerts.remove(&key).unwrap_or_else(|| Alert::unheard_of(key, event, delivery));
+        let is_news = alert.occurrences == 0 || !event.repeats(&alert.newest);
         let expires_at = self.expires_at(&alert, event, delivery.received_at);
         let transition = alert.absorb(event, delivery.id, delivery.received_at, expires_at);
-        self.note_inhibitions(&mut alert);
-
         let cause = Cause::of(delivery);
-        let mut decision = Decision::about(&alert, &cause, Some(event));
+        let mut decision = Decision::about(&alert, &cause, is_news.then_some(event));
+        if !is_news && transition == Transition::None {
+            self.decisions.push(decision);
+            self.dirty_alerts.entry(alert.key.clone()).or_insert(Dirt::Heard);
+            self.alerts.insert(alert.key.clone(), alert);
+            return;
+        }
+        self.note_inhibitions(&mut alert);
         decision.outcome = self.follow(&mut alert, transition, &cause, &mut decision);
         decision.incident_id = alert.incident_id;
         self.decisions.push(decision);
@@ -196,7 +218,7 @@ impl<'a> Board<'a> {
     }
 
     fn put_back(&mut self, alert: Alert) {
-        self.dirty_alerts.insert(alert.key.clone());
+        self.dirty_alerts.insert(alert.key.clone(), Dirt::Changed);
         self.alerts.insert(alert.key.clone(), alert);
     }
 }

@@ -309,6 +309,37 @@ pub(crate) async fn alerts_write_in_txn(
     if inserted.len() == new.len() { Ok(()) } else { Err(StoreError::Raced) }
 }
 
+const HEAR: &str = "\
+UPDATE alerts SET
+    started_at = new.started_at, event_at = new.event_at, event_id = new.event_id,
+    event_received_at = new.event_received_at, firing_seen_at = new.firing_seen_at, expires_at = new.expires_at,
+    received_at = new.received_at, last_seen_at = new.last_seen_at, occurrences = new.occurrences
+FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS new (id, started_at, event_at, event_id, event_received_at,
+    firing_seen_at, expires_at, received_at, last_seen_at, occurrences)
+WHERE alerts.id = new.id";
+
+/// Writes of alerts that were locked by [`alerts_lock_in_txn`] that they were heard of again: the bulk of a storm.
+pub(crate) async fn alerts_hear_in_txn(connection: &mut AsyncPgConnection, heard: &[Alert]) -> Result<(), StoreError> {
+    if heard.is_empty() {
+        return Ok(());
+    }
+    let times = |time: fn(&Alert) -> DateTime<Utc>| heard.iter().map(time).collect::<Vec<_>>();
+    diesel::sql_query(HEAR)
+        .bind::<Array<SqlUuid>, _>(heard.iter().map(|a| a.id.as_uuid()).collect::<Vec<Uuid>>())
+        .bind::<Array<Timestamptz>, _>(times(|a| a.started_at))
+        .bind::<Array<Timestamptz>, _>(times(|a| a.newest.event_at))
+        .bind::<Array<SqlUuid>, _>(heard.iter().map(|a| a.newest_id.as_uuid()).collect::<Vec<Uuid>>())
+        .bind::<Array<Timestamptz>, _>(times(|a| a.newest_received_at))
+        .bind::<Array<Nullable<Timestamptz>>, _>(heard.iter().map(|a| a.firing_seen_at).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(heard.iter().map(|a| a.expires_at).collect::<Vec<_>>())
+        .bind::<Array<Timestamptz>, _>(times(|a| a.received_at))
+        .bind::<Array<Timestamptz>, _>(times(|a| a.last_seen_at))
+        .bind::<Array<BigInt>, _>(heard.iter().map(|a| a.occurrences).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Says which were written.
 async fn write(
     connection: &mut AsyncPgConnection,

@@ -10,26 +10,23 @@
 //! transaction is rolled back ([`StoreError::Raced`]) and repeated with the right from its beginning, where waiting for it is
 //! safe: that one cannot be raced. Batches that make nothing run beside all others.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Bool};
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
 use scoped_futures::{ScopedBoxFuture, ScopedFutureExt as _};
-use tocsin_shared::board::{AlertKey, Board, Changes, Loaded};
+use tocsin_shared::board::{Board, Changes};
 use tocsin_shared::policy::Policy;
-use tocsin_shared::routing::ResolvePolicy;
-use tocsin_shared::{AlertStatus, Envelope, Fingerprint, IncidentId};
+use tocsin_shared::{Envelope, IncidentId};
 
-use crate::alert::{alerts_lock_in_txn, alerts_write_in_txn, inhibitors_in_txn, siblings_in_txn};
+use crate::alert::{alerts_hear_in_txn, alerts_write_in_txn};
 use crate::dead_letter::dead_letters_insert_in_txn;
 use crate::event::{decisions_insert_in_txn, repeats_insert_in_txn};
 use crate::event_id::event_ids_claim_in_txn;
-use crate::incident::{
-    incident_alerts_insert_in_txn, incidents_insert_in_txn, incidents_lock_in_txn, incidents_update_in_txn,
-};
+use crate::incident::{incident_alerts_insert_in_txn, incidents_insert_in_txn, incidents_update_in_txn};
 use crate::ledger::notices_insert_in_txn;
+use crate::load::load_in_txn;
 use crate::silence::silences_read_in_txn;
 use crate::timeline::timeline_insert_in_txn;
 use crate::{DeadLetter, Operation, Store, StoreError};
@@ -164,6 +161,7 @@ pub(crate) async fn changes_write_in_txn(
     incidents_update_in_txn(connection, &changes.updated).await?;
     incidents_insert_in_txn(connection, &changes.opened).await?;
     alerts_write_in_txn(connection, &changes.alerts).await?;
+    alerts_hear_in_txn(connection, &changes.heard).await?;
     incident_alerts_insert_in_txn(connection, &changes.memberships).await?;
     timeline_insert_in_txn(connection, &changes.timeline).await?;
     let opened: HashSet<IncidentId> = changes.opened.iter().map(|incident| incident.id).collect();
@@ -177,77 +175,6 @@ pub(crate) async fn changes_write_in_txn(
 pub(crate) async fn write_something_in_txn(connection: &mut AsyncPgConnection) -> Result<(), StoreError> {
     connection.batch_execute("SELECT pg_logical_emit_message(true, 'tocsin', '')").await?;
     Ok(())
-}
-
-/// What deliveries name.
-#[derive(Default)]
-struct Named {
-    told_of: BTreeSet<AlertKey>,
-    acknowledged: BTreeSet<AlertKey>,
-    group_keys: BTreeSet<String>,
-    inhibitions: BTreeSet<String>,
-    resolves: bool,
-}
-
-impl Named {
-    fn by(fresh: &[&Envelope], policy: &Policy) -> Self {
-        let mut named = Self::default();
-        for delivery in fresh {
-            let key = |fingerprint: &Fingerprint| AlertKey {
-                integration: delivery.integration.clone(),
-                fingerprint: fingerprint.clone(),
-            };
-            for event in &delivery.alerts {
-                named.told_of.insert(key(&event.fingerprint));
-                named.resolves |= event.status == AlertStatus::Resolved;
-                if event.status == AlertStatus::Firing {
-                    named.group_keys.insert(policy.routing.owner(&event.labels).group_key(&event.labels));
-                    named.inhibitions.extend(policy.inhibition.target_keys(&event.labels));
-                }
-            }
-            named.acknowledged.extend(delivery.acknowledged.iter().map(key));
-        }
-        named
-    }
-}
-
-/// Loads and locks the alerts that the deliveries tell of or acknowledge, and the incidents that these are in or may join.
-/// Says whether some of those told of do not exist yet.
-async fn load_in_txn(
-    connection: &mut AsyncPgConnection,
-    fresh: &[&Envelope],
-    policy: &Policy,
-) -> Result<(Loaded, bool), StoreError> {
-    let mut named = Named::by(fresh, policy);
-    let mut keys = &named.told_of | &named.acknowledged;
-    if named.resolves && policy.routing.uses(ResolvePolicy::Any) {
-        // One that resolves may end its incident, and with it all others of it that fire.
-        keys.append(&mut siblings_in_txn(connection, &keys).await?);
-    }
-    let alerts = alerts_lock_in_txn(connection, &keys.into_iter().collect::<Vec<_>>()).await?;
-    let known = alerts.iter().filter(|alert| named.told_of.contains(&alert.key)).count();
-    let makes_alerts = known < named.told_of.len();
-    if !policy.inhibition.is_empty() {
-        // What is known of an alert may say more than an event that only tells that it fires.
-        named.inhibitions.extend(alerts.iter().flat_map(|alert| alert.inhibitable.iter().cloned()));
-    }
-    let inhibitors = inhibitors_in_txn(connection, named.inhibitions).await?;
-    let ids: BTreeSet<_> = alerts.iter().filter_map(|alert| alert.incident_id).map(IncidentId::as_uuid).collect();
-    let (ids, groups) = (ids.into_iter().collect(), named.group_keys.into_iter().collect());
-    let incidents = incidents_lock_in_txn(connection, ids, groups, reopens_after(fresh, policy)).await?;
-    Ok((Loaded { alerts, incidents, inhibitors }, makes_alerts))
-}
-
-/// Incidents that were resolved before this time are over for good, for all of these deliveries.
-fn reopens_after(fresh: &[&Envelope], policy: &Policy) -> DateTime<Utc> {
-    let oldest = fresh.iter().map(|delivery| delivery.received_at).min().unwrap_or(DateTime::<Utc>::MAX_UTC);
-    reopens_before(oldest, policy)
-}
-
-/// Incidents that were resolved before this time are over for good at `at`.
-pub(crate) fn reopens_before(at: DateTime<Utc>, policy: &Policy) -> DateTime<Utc> {
-    let longest = chrono::Duration::from_std(policy.routing.longest_reopening()).unwrap_or(chrono::Duration::MAX);
-    at.checked_sub_signed(longest).unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
 /// The advisory lock that is the right to make alerts and incidents: "apply" in ASCII.

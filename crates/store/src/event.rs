@@ -111,7 +111,7 @@ pub struct DecisionRecord {
     /// `routes`, `group_key`, `suppressed_by`, and `notices` with `kind`, `receiver` and why it was `withheld`.
     #[diesel(sql_type = Nullable<Json>)]
     pub detail: Option<serde_json::Value>,
-    /// The event in normal form.
+    /// The event in normal form, unless it says just what was known.
     #[diesel(sql_type = Nullable<Json>)]
     pub payload: Option<serde_json::Value>,
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use scoped_futures::ScopedFutureExt as _;
@@ -186,10 +187,11 @@ fn filtered(filter: &IncidentFilter) -> incidents::BoxedQuery<'static, Pg> {
     query
 }
 
-/// The open ones, and of each group the one that was closed last, if that was lately enough.
+/// The open ones, and of each group the one that was closed last, if that was lately enough. Found first and then locked by
+/// their ids: a row that changes while it is waited for is neither left out nor looked for anew.
 const LOCK: &str = "\
 SELECT * FROM incidents
-WHERE id IN (
+WHERE id = ANY(ARRAY(
     SELECT id FROM incidents
     WHERE (id = ANY($1) OR group_key = ANY($2)) AND status IN ('triggered', 'acknowledged')
     UNION ALL
@@ -197,7 +199,7 @@ WHERE id IN (
     CROSS JOIN LATERAL (
         SELECT id FROM incidents
         WHERE group_key = wanted.group_key AND status = 'resolved' AND resolved_at > $3
-        ORDER BY resolved_at DESC LIMIT 1) AS over)
+        ORDER BY resolved_at DESC LIMIT 1) AS over))
 ORDER BY id
 FOR UPDATE";
 
@@ -209,6 +211,9 @@ pub(crate) async fn incidents_lock_in_txn(
     group_keys: Vec<String>,
     resolved_after: DateTime<Utc>,
 ) -> Result<Vec<Incident>, StoreError> {
+    if ids.is_empty() && group_keys.is_empty() {
+        return Ok(Vec::new());
+    }
     let query = diesel::sql_query(LOCK)
         .bind::<Array<SqlUuid>, _>(ids)
         .bind::<Array<Text>, _>(group_keys)
@@ -298,11 +303,19 @@ pub(crate) async fn incidents_insert_in_txn(
 }
 
 /// Writes incidents that [`incidents_lock_in_txn`] has locked.
+///
+/// # Errors
+/// [`StoreError::Raced`] if one is opened again whose group has another open incident by now.
 pub(crate) async fn incidents_update_in_txn(
     connection: &mut AsyncPgConnection,
     updated: &[Incident],
 ) -> Result<(), StoreError> {
-    write(connection, UPDATE, updated).await.map(|_| ())
+    match write(connection, UPDATE, updated).await {
+        Err(StoreError::Database(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _))) => {
+            Err(StoreError::Raced)
+        }
+        written => written.map(|_| ()),
+    }
 }
 
 async fn write(

@@ -19,6 +19,7 @@ mod event_id;
 mod inbox;
 mod incident;
 mod ledger;
+mod load;
 mod migrations;
 mod operation;
 mod page;

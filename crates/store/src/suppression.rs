@@ -18,10 +18,11 @@ use tocsin_shared::{AlertStatus, Fingerprint, IncidentId};
 use uuid::Uuid;
 
 use crate::alert::{alerts_lock_in_txn, inhibitors_in_txn, labels, labels_json};
-use crate::apply::{changes_write_in_txn, reopens_before};
+use crate::apply::changes_write_in_txn;
 use crate::duty::{Duty, DutyDone, duty_try_in_txn};
 use crate::incident::incidents_lock_in_txn;
 use crate::ledger::notices_hush_in_txn;
+use crate::load::reopens_before;
 use crate::silence::{Known, silence_set_applied_in_txn, silences_own_in_txn};
 use crate::{Operation, Store, StoreError};
 

@@ -8,8 +8,8 @@
 //! - after *wake*: as after commit, and the notifier looks once more than needed;
 //! - after *acknowledge*: nothing.
 //!
-//! While Postgres applies one batch, the next is read and understood, and the one before is acknowledged: each batch takes
-//! its steps in order, and the batches follow each other closely.
+//! Each batch takes its steps in order. Batches are applied on a few *lanes* beside each other, as several workers would, and
+//! while they are, the next one is read and understood. While nothing is busy, a batch is what has come in by itself.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,8 +19,8 @@ use tocsin_service::config::Reloading;
 use tocsin_service::shutdown::Shutdown;
 use tocsin_shared::Policy;
 use tocsin_store::{AbortPoint, Store};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
 
 use crate::apply::{self, Contents};
 use crate::backoff::Backoff;
@@ -34,6 +34,7 @@ const READ_AHEAD: usize = 1;
 pub(crate) struct Worker {
     pub(crate) intake: Intake,
     pub(crate) pace: Pace,
+    pub(crate) lanes: usize,
     pub(crate) publisher: Publisher,
     pub(crate) store: Store,
     pub(crate) policy: Reloading<Policy>,
@@ -43,19 +44,29 @@ pub(crate) struct Worker {
 impl Worker {
     /// Consumes until the shutdown begins, and finishes what was read by then.
     pub(crate) async fn consume(self) {
-        let Self { intake, pace, publisher, store, policy, shutdown } = self;
+        let Self { intake, pace, lanes, publisher, store, policy, shutdown } = self;
         let pace = Arc::new(pace);
         let (read, batches) = mpsc::channel(READ_AHEAD);
-        let reading = read_ahead(intake, Arc::clone(&pace), read, shutdown.clone());
-        let applying = Applier { pace, publisher, store, policy, shutdown, acknowledging: None }.apply(batches);
-        tokio::join!(tokio::spawn(reading), applying).0.unwrap_or_else(|error| {
-            tracing::error!(%error, "reading the events stream failed");
-        });
+        let batches = Arc::new(Mutex::new(batches));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(read_ahead(intake, Arc::clone(&pace), read, shutdown.clone()));
+        for _ in 0..lanes {
+            let (pace, publisher, store) = (Arc::clone(&pace), publisher.clone(), store.clone());
+            let lane = Lane { pace, publisher, store, policy: policy.clone(), shutdown: shutdown.clone() };
+            tasks.spawn(lane.apply(Arc::clone(&batches)));
+        }
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a lane failed");
+            }
+        }
     }
 }
 
+type Read = (Batch, Contents);
+
 /// Reads and understands batches, as many ahead as there is room for.
-async fn read_ahead(mut intake: Intake, pace: Arc<Pace>, read: mpsc::Sender<(Batch, Contents)>, shutdown: Shutdown) {
+async fn read_ahead(mut intake: Intake, pace: Arc<Pace>, read: mpsc::Sender<Read>, shutdown: Shutdown) {
     let mut backoff = Backoff::new();
     // Room first: what is read waits for no more than the batch before it.
     while let Ok(room) = read.reserve().await {
@@ -79,26 +90,29 @@ async fn read_ahead(mut intake: Intake, pace: Arc<Pace>, read: mpsc::Sender<(Bat
     }
 }
 
-struct Applier {
+/// Applies one batch at a time.
+struct Lane {
     pace: Arc<Pace>,
     publisher: Publisher,
     store: Store,
     policy: Reloading<Policy>,
     shutdown: Shutdown,
-    acknowledging: Option<JoinHandle<()>>,
 }
 
-impl Applier {
-    async fn apply(mut self, mut batches: mpsc::Receiver<(Batch, Contents)>) {
-        while let Some((batch, contents)) = batches.recv().await {
+impl Lane {
+    async fn apply(self, batches: Arc<Mutex<mpsc::Receiver<Read>>>) {
+        loop {
+            let next = batches.lock().await.recv().await;
+            let Some((batch, contents)) = next else {
+                return;
+            };
             self.handle(batch, contents).await;
         }
-        self.wait_for_acknowledgement().await;
     }
 
-    /// Applies a batch and has it acknowledged. While Postgres is away the batch is kept and tried again: the stream holds
+    /// Applies a batch and acknowledges it. While Postgres is away the batch is kept and tried again: the stream holds
     /// what follows. A shutdown gives it up unacknowledged, for another worker.
-    async fn handle(&mut self, batch: Batch, contents: Contents) {
+    async fn handle(&self, batch: Batch, contents: Contents) {
         AbortPoint::Read.reached();
         let started = Instant::now();
         let mut backoff = Backoff::new();
@@ -119,34 +133,17 @@ impl Applier {
         let took = started.elapsed();
         self.pace.applied(batch.entries().len(), took);
         metrics::applied(Path::Stream, &outcome, batch.entries().len(), took);
-        self.wait_for_acknowledgement().await;
-        let publisher = (outcome.applied.notices > 0).then(|| self.publisher.clone());
-        self.acknowledging = Some(tokio::spawn(finish(batch, publisher)));
-    }
-
-    /// One acknowledgement is on its way at a time, so that what is not yet acknowledged is bounded.
-    async fn wait_for_acknowledgement(&mut self) {
-        if let Some(Err(error)) = match self.acknowledging.take() {
-            Some(acknowledging) => Some(acknowledging.await),
-            None => None,
-        } {
-            tracing::error!(%error, "acknowledging a batch failed");
+        if outcome.applied.notices > 0
+            && let Err(error) = self.publisher.wake_notifier().await
+        {
+            tracing::debug!(%error, "could not wake a notifier; it will look by itself");
         }
+        AbortPoint::Wake.reached();
+        if let Err(error) = batch.ack().await {
+            log_lost_ack(&error);
+        }
+        AbortPoint::Ack.reached();
     }
-}
-
-/// Wakes a notifier, if there is something to tell, and acknowledges.
-async fn finish(batch: Batch, publisher: Option<Publisher>) {
-    if let Some(publisher) = publisher
-        && let Err(error) = publisher.wake_notifier().await
-    {
-        tracing::debug!(%error, "could not wake a notifier; it will look by itself");
-    }
-    AbortPoint::Wake.reached();
-    if let Err(error) = batch.ack().await {
-        log_lost_ack(&error);
-    }
-    AbortPoint::Ack.reached();
 }
 
 fn log_lost_ack(error: &BusError) {

@@ -115,7 +115,7 @@ pub struct Decision {
     pub suppressed_by: Option<String>,
     /// Who is told, and who is not.
     pub notices: Vec<NoticeDecision>,
-    /// The event itself, if the sender sent one.
+    /// The event itself, if the sender sent one, and it says anything but what was known.
     pub event: Option<AlertEvent>,
 }
 
@@ -135,6 +135,8 @@ pub struct NoticeDecision {
 pub struct Changes {
     /// Alerts to write whole.
     pub alerts: Vec<Alert>,
+    /// Alerts that were heard of again, and go on as they were: only that is to be written.
+    pub heard: Vec<Alert>,
     /// Incidents that did not exist.
     pub opened: Vec<Incident>,
     /// Incidents that did.

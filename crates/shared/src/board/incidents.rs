@@ -1,6 +1,6 @@
 //! What a change of an alert makes of its incident.
 
-use super::{Alert, Board, Cause, Decision, Outcome, TimelineKind, Transition};
+use super::{Alert, Board, Cause, Decision, Dirt, Outcome, TimelineKind, Transition};
 use crate::incident::AlertChange;
 use crate::ledger::NoticeKind;
 use crate::routing::Route;
@@ -175,7 +175,7 @@ impl Board<'_> {
             let mut decision = Decision::about(alert, cause, None);
             decision.outcome = Outcome::Ended;
             self.decisions.push(decision);
-            self.dirty_alerts.insert(alert.key.clone());
+            self.dirty_alerts.insert(alert.key.clone(), Dirt::Changed);
         }
         incident.end_alerts(ended);
         self.misses_members |= incident.firing.total() > 0;

@@ -80,7 +80,8 @@ fn applied_after(policy: &Policy, before: Changes, deliveries: &[Envelope]) -> C
 /// The state that changes leave.
 fn left(changes: Changes) -> Loaded {
     let incidents = changes.opened.into_iter().chain(changes.updated).collect();
-    Loaded { alerts: changes.alerts, incidents, inhibitors: Vec::new() }
+    let alerts = changes.alerts.into_iter().chain(changes.heard).collect();
+    Loaded { alerts, incidents, inhibitors: Vec::new() }
 }
 
 fn told(changes: &Changes) -> Vec<(NoticeKind, i64)> {
@@ -260,7 +261,7 @@ fn an_acknowledgement_of_what_does_not_fire_or_fired_only_later_does_nothing() {
 fn fates(changes: &Changes) -> BTreeMap<AlertKey, Alert> {
     let nobody = AlertId::from_uuid(uuid::Uuid::nil());
     let fate = |alert: &Alert| (alert.key.clone(), Alert { id: nobody, incident_id: None, ..alert.clone() });
-    changes.alerts.iter().map(fate).collect()
+    changes.alerts.iter().chain(&changes.heard).map(fate).collect()
 }
 
 #[test]

@@ -84,7 +84,7 @@ CREATE TABLE events (
     alert_id uuid,
     incident_id uuid,
     outcome text NOT NULL,
-    -- JSON, which nobody but a reader takes apart.
+    -- JSON, which nobody but a reader takes apart. An event that says just what was known has no payload.
     detail text,
     payload text
 ) PARTITION BY RANGE (applied_at);

@@ -10,7 +10,7 @@ use tocsin_shared::board::{Board, Loaded};
 use tocsin_shared::{AlertSeverity, AlertStatus, Envelope};
 use tocsin_testbed::{Database, poll};
 
-use crate::stage::{delivery, policy, store_on};
+use crate::stage::{delivery, policy, policy_of, route, store_on};
 
 const DELIVERIES: i64 = 2_000;
 const ALERTS: usize = 200;
@@ -88,6 +88,32 @@ async fn workers_that_meet_on_the_same_alerts_apply_each_event_exactly_once() {
 
     assert_no_deadlock(&database).await;
     assert_consistent(&database, &history).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_end_and_reopen_the_same_incidents_leave_them_as_they_must_be() {
+    let database = Database::shared().await.unwrap();
+    // As prod is: incidents come back, and flap. Storms of a group fire and resolve as a whole.
+    let policy = policy_of(route());
+    let waves = (0..60).flat_map(|wave| (0..ALERTS).map(move |alert| (wave, alert)));
+    let history: Vec<Envelope> = waves
+        .map(|(wave, alert)| {
+            let status = if wave % 4 == 3 { AlertStatus::Resolved } else { AlertStatus::Firing };
+            delivery(&format!("group-{}", alert % GROUPS), &format!("pod-{alert}"), status, wave)
+        })
+        .collect();
+    let batches = tokio::sync::Mutex::new(history.chunks(BATCH));
+    let lanes = (0..WORKERS).map(|_| async {
+        let store = store_on(&database);
+        loop {
+            let Some(batch) = batches.lock().await.next() else { return };
+            store.batch_apply(batch, &[], &policy).await.unwrap();
+        }
+    });
+    futures_util::future::join_all(lanes).await;
+    let violations = tocsin_store::verify(&database.url().into()).await.unwrap();
+    assert!(violations.is_empty(), "{violations:?}");
+    assert_eq!(database.sql("SELECT count(*) FROM alerts WHERE status = 'firing'").await.unwrap(), [["0"]]);
 }
 
 /// The state is what one worker had made of the same history in order.

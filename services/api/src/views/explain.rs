@@ -23,7 +23,7 @@ pub(crate) struct DecisionView {
     suppressed_by: Value,
     /// Who is told of what, and why not where it is `withheld`.
     notices: Value,
-    /// The event in normal form.
+    /// The event in normal form, unless it says just what was known.
     event: Option<Value>,
 }
 

@@ -56,8 +56,11 @@ impl Workload {
         let alerts = |cycle| (0..WORKING_SET).map(move |place| place * stride + cycle % stride);
         let told =
             cycles.flat_map(|cycle| STEPS.into_iter().flat_map(move |status| alerts(cycle).map(move |n| (n, status))));
-        let times = (0..).map(|microsecond| begun + TimeDelta::microseconds(microsecond));
-        told.zip(times).map(|((number, status), at)| event(number, status, at)).collect()
+        let time = |index: usize| begun + TimeDelta::microseconds(i64::try_from(index).unwrap_or(i64::MAX));
+        // What is told again has the start of the first time, as senders say it.
+        let first = |index: usize| index / CYCLE * CYCLE + index % WORKING_SET;
+        let events = told.enumerate();
+        events.map(|(index, (number, status))| event(number, status, time(first(index)), time(index))).collect()
     }
 }
 
@@ -95,7 +98,7 @@ pub(super) fn fill(existing: usize) -> String {
 
 const DESCRIPTION: &str = "The 99th percentile of its latency has been above 500 ms for ten minutes.";
 
-fn event(number: usize, status: AlertStatus, at: DateTime<Utc>) -> AlertEvent {
+fn event(number: usize, status: AlertStatus, started_at: DateTime<Utc>, at: DateTime<Utc>) -> AlertEvent {
     let service = number % SERVICES;
     let labels = [
         ("alertname", "HighRequestLatency".to_owned()),
@@ -118,9 +121,10 @@ fn event(number: usize, status: AlertStatus, at: DateTime<Utc>) -> AlertEvent {
         labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
         annotations: Labels::from([("description".to_owned(), DESCRIPTION.to_owned())]),
         source_url: None,
-        started_at: Some(at),
+        started_at: Some(started_at),
         ended_at: (status == AlertStatus::Resolved).then_some(at),
-        event_at: at,
+        // As ingest has it: as old as the state that it tells of.
+        event_at: if status == AlertStatus::Resolved { at } else { started_at },
         expires_at: None,
         is_bare: false,
     }
