@@ -19,8 +19,11 @@ const BATCH_SIZE: Variable<usize> = Variable::new(
     || 512,
     "most deliveries that one transaction applies (1 to 1000); fewer while it takes long",
 );
-const LANES: Variable<usize> =
-    Variable::new("TOCSIN_WORKER_LANES", || 2, "batches that are applied beside each other (1 to 8)");
+const LANES: Variable<u32> = Variable::new(
+    "TOCSIN_WORKER_LANES",
+    || 2,
+    "batches that are applied beside each other while there is a backlog (1 to 8)",
+);
 const HANDLER_TIMEOUT: Variable<Duration> = Variable::new(
     "TOCSIN_WORKER_HANDLER_TIMEOUT",
     || Duration::from_secs(10),
@@ -61,8 +64,8 @@ pub const VARIABLES: &[&dyn Documented] = &[
 pub struct Tuning {
     /// Most deliveries in one transaction.
     pub batch_size: usize,
-    /// Batches that are applied beside each other.
-    pub lanes: usize,
+    /// Batches that are applied beside each other while there is a backlog.
+    pub lanes: u32,
     /// Silence after which deliveries are taken over.
     pub reclaim_idle: Duration,
 }

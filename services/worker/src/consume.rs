@@ -8,8 +8,9 @@
 //! - after *wake*: as after commit, and the notifier looks once more than needed;
 //! - after *acknowledge*: nothing.
 //!
-//! Each batch takes its steps in order. Batches are applied on a few *lanes* beside each other, as several workers would, and
-//! while they are, the next one is read and understood. While nothing is busy, a batch is what has come in by itself.
+//! Each batch takes its steps in order. While there is a backlog, batches are applied on a few *lanes* beside each other, as
+//! several workers would, and the next one is read and understood meanwhile. Without one, a batch is read when the one before is
+//! done, and holds what has come in since: few large transactions delay nobody more than many small ones do.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +20,7 @@ use tocsin_service::config::Reloading;
 use tocsin_service::shutdown::Shutdown;
 use tocsin_shared::Policy;
 use tocsin_store::{AbortPoint, Store};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::apply::{self, Contents};
@@ -28,13 +29,13 @@ use crate::intake::Intake;
 use crate::metrics::{self, Path};
 use crate::pace::Pace;
 
-/// Batches that are read ahead.
-const READ_AHEAD: usize = 1;
+/// Batches that are read ahead while there is a backlog.
+const READ_AHEAD: u32 = 1;
 
 pub(crate) struct Worker {
     pub(crate) intake: Intake,
     pub(crate) pace: Pace,
-    pub(crate) lanes: usize,
+    pub(crate) lanes: u32,
     pub(crate) publisher: Publisher,
     pub(crate) store: Store,
     pub(crate) policy: Reloading<Policy>,
@@ -46,10 +47,11 @@ impl Worker {
     pub(crate) async fn consume(self) {
         let Self { intake, pace, lanes, publisher, store, policy, shutdown } = self;
         let pace = Arc::new(pace);
-        let (read, batches) = mpsc::channel(READ_AHEAD);
+        let (read, batches) = mpsc::channel(READ_AHEAD as usize);
         let batches = Arc::new(Mutex::new(batches));
         let mut tasks = JoinSet::new();
-        tasks.spawn(read_ahead(intake, Arc::clone(&pace), read, shutdown.clone()));
+        let reader = Reader { intake, pace: Arc::clone(&pace), most: lanes + READ_AHEAD, shutdown: shutdown.clone() };
+        tasks.spawn(reader.read(read));
         for _ in 0..lanes {
             let (pace, publisher, store) = (Arc::clone(&pace), publisher.clone(), store.clone());
             let lane = Lane { pace, publisher, store, policy: policy.clone(), shutdown: shutdown.clone() };
@@ -63,28 +65,46 @@ impl Worker {
     }
 }
 
-type Read = (Batch, Contents);
+/// A batch, and its place among those that are read and not yet done.
+type Read = (Batch, Contents, OwnedSemaphorePermit);
 
-/// Reads and understands batches, as many ahead as there is room for.
-async fn read_ahead(mut intake: Intake, pace: Arc<Pace>, read: mpsc::Sender<Read>, shutdown: Shutdown) {
-    let mut backoff = Backoff::new();
-    // Room first: what is read waits for no more than the batch before it.
-    while let Ok(room) = read.reserve().await {
-        if shutdown.is_draining() {
-            return;
-        }
-        match intake.next(pace.size()).await {
-            Ok(batch) => {
-                backoff.reset();
-                if !batch.entries().is_empty() {
+/// Reads and understands batches.
+struct Reader {
+    intake: Intake,
+    pace: Arc<Pace>,
+    /// Batches that are read and not yet done, while there is a backlog.
+    most: u32,
+    shutdown: Shutdown,
+}
+
+impl Reader {
+    async fn read(mut self, read: mpsc::Sender<Read>) {
+        let places = Arc::new(Semaphore::new(self.most as usize));
+        let mut backoff = Backoff::new();
+        // A full batch says that there is a backlog; otherwise the next one waits until all are done.
+        let mut is_backlog = false;
+        while let Ok(mut free) = Arc::clone(&places).acquire_many_owned(if is_backlog { 1 } else { self.most }).await
+            && !self.shutdown.is_draining()
+        {
+            let size = self.pace.size();
+            match self.intake.next(size).await {
+                Ok(batch) => {
+                    backoff.reset();
+                    is_backlog = batch.entries().len() >= size;
+                    let Some(place) = free.split(1).filter(|_| !batch.entries().is_empty()) else {
+                        continue;
+                    };
+                    drop(free);
                     let contents = Contents::of(batch.entries());
-                    room.send((batch, contents));
+                    if read.send((batch, contents, place)).await.is_err() {
+                        return;
+                    }
                 }
-            }
-            Err(error) => {
-                let retry = backoff.next;
-                tracing::warn!(error = &error as &dyn std::error::Error, ?retry, "cannot read the events stream");
-                backoff.pause(&shutdown).await;
+                Err(error) => {
+                    let retry = backoff.next;
+                    tracing::warn!(error = &error as &dyn std::error::Error, ?retry, "cannot read the events stream");
+                    backoff.pause(&self.shutdown).await;
+                }
             }
         }
     }
@@ -103,10 +123,11 @@ impl Lane {
     async fn apply(self, batches: Arc<Mutex<mpsc::Receiver<Read>>>) {
         loop {
             let next = batches.lock().await.recv().await;
-            let Some((batch, contents)) = next else {
+            let Some((batch, contents, place)) = next else {
                 return;
             };
             self.handle(batch, contents).await;
+            drop(place);
         }
     }
 
