@@ -23,7 +23,7 @@ pub use telling::Cause;
 use crate::ledger::Notice;
 use crate::policy::Policy;
 use crate::silence::Silence;
-use crate::{AlertEvent, AlertId, AlertStatus, Envelope, Fingerprint, Incident, IncidentId, SilenceId};
+use crate::{AlertEvent, AlertId, AlertStatus, Envelope, Fingerprint, Incident, IncidentId};
 
 /// The state that a batch works on.
 #[derive(Debug)]
@@ -211,7 +211,7 @@ impl<'a> Board<'a> {
         (alert.silenced_by, alert.inhibited_by) = (None, None);
         if alert.status == AlertStatus::Firing {
             let silence = self.silences.iter().find(|silence| silence.mutes(&alert.newest.labels, at));
-            alert.silenced_by = silence.map(|silence: &Silence| -> SilenceId { silence.id });
+            alert.silenced_by = silence.map(|silence| silence.id);
             let mut sources = alert.inhibitable.iter().filter_map(|key| self.inhibitors.get(key)).flatten();
             alert.inhibited_by = sources.find(|source| **source != alert.id).copied();
         }

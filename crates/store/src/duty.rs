@@ -1,17 +1,20 @@
 //! Duties: what passes with time. Each is done by one worker at a time, and by another when that one dies: whoever does it
 //! holds a lock of Postgres that ends with its transaction.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Bool, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use scoped_futures::ScopedFutureExt as _;
+use tocsin_shared::IncidentId;
 use tocsin_shared::board::{AlertKey, Board, Loaded};
 use tocsin_shared::policy::Policy;
-use tocsin_shared::{Fingerprint, IncidentId};
+use tocsin_shared::routing::ResolvePolicy;
 use uuid::Uuid;
 
-use crate::alert::{alerts_firing_in_txn, alerts_lock_in_txn};
+use crate::alert::{Key, alerts_firing_in_txn, alerts_lock_in_txn, siblings_in_txn};
 use crate::apply::changes_write_in_txn;
 use crate::incident::incidents_lock_these_in_txn;
 use crate::{Operation, Store, StoreError};
@@ -54,14 +57,6 @@ const EXPIRED: &str = "\
 SELECT integration, fingerprint FROM alerts WHERE status = 'firing' AND expires_at <= $1
 ORDER BY integration, fingerprint LIMIT $2";
 
-#[derive(QueryableByName)]
-struct Key {
-    #[diesel(sql_type = Text)]
-    integration: String,
-    #[diesel(sql_type = Text)]
-    fingerprint: String,
-}
-
 const TO_REMIND: &str = "\
 SELECT id FROM incidents WHERE status = 'triggered' AND remind_at <= $1 ORDER BY remind_at LIMIT $2";
 
@@ -88,16 +83,17 @@ impl Store {
                     .bind::<BigInt, _>(MAX_ALERTS)
                     .load(connection)
                     .await?;
-                let key = |key: Key| AlertKey {
-                    integration: key.integration,
-                    fingerprint: Fingerprint::from_stored(key.fingerprint),
-                };
-                let keys: Vec<AlertKey> = keys.into_iter().map(key).collect();
+                let keys: Vec<AlertKey> = keys.into_iter().map(AlertKey::from).collect();
                 if keys.is_empty() {
                     return Ok(DutyDone::default());
                 }
                 let more = i64::try_from(keys.len()) == Ok(MAX_ALERTS);
-                let alerts = alerts_lock_in_txn(connection, &keys).await?;
+                let mut keys: BTreeSet<AlertKey> = keys.into_iter().collect();
+                if policy.routing.uses(ResolvePolicy::Any) {
+                    // One that resolves ends its incident, and with it all others of it that fire.
+                    keys.append(&mut siblings_in_txn(connection, &keys).await?);
+                }
+                let alerts = alerts_lock_in_txn(connection, &keys.into_iter().collect::<Vec<_>>()).await?;
                 let ids: Vec<IncidentId> = alerts.iter().filter_map(|alert| alert.incident_id).collect();
                 let incidents = incidents_lock_these_in_txn(connection, &ids).await?;
                 let mut board = Board::new(policy, &[], Loaded { alerts, incidents, inhibitors: Vec::new() });

@@ -26,7 +26,7 @@ use crate::load::reopens_before;
 use crate::silence::{Known, silence_set_applied_in_txn, silences_own_in_txn};
 use crate::{Operation, Store, StoreError};
 
-/// Most alerts that one step reconsiders.
+/// Most alerts of one kind that one step reconsiders.
 const MAX_ALERTS: i64 = 500;
 
 /// Firing alerts with the labels that a silence asks for, as far as SQL can tell, that nothing silences yet.
@@ -95,16 +95,21 @@ pub(crate) async fn suppression_step_in_txn(
     policy: &Policy,
     now: DateTime<Utc>,
 ) -> Result<DutyDone, StoreError> {
-    let mut keys = BTreeSet::new();
+    let (mut keys, mut more) = (BTreeSet::new(), false);
     for Known { silence, is_applied } in known {
+        if keys.len() >= limit() {
+            more = true;
+            break;
+        }
         let is_active = silence.is_active(now);
         if is_active && !is_applied {
             let found = unsilenced_in_txn(connection, silence, now).await?;
-            let is_all = found.len() < limit();
-            keys.extend(found);
-            if is_all {
+            if found.len() < limit() {
                 silence_set_applied_in_txn(connection, silence.id, true).await?;
+            } else {
+                more = true;
             }
+            keys.extend(found);
         } else if !is_active && *is_applied {
             silence_set_applied_in_txn(connection, silence.id, false).await?;
         }
@@ -116,13 +121,16 @@ pub(crate) async fn suppression_step_in_txn(
         .bind::<BigInt, _>(MAX_ALERTS)
         .load(connection)
         .await?;
+    more |= released.len() >= limit();
     keys.extend(released.into_iter().map(Candidate::into_key));
     for query in [NO_LONGER_INHIBITED, NOT_YET_INHIBITED] {
         let found: Vec<Candidate> = diesel::sql_query(query).bind::<BigInt, _>(MAX_ALERTS).load(connection).await?;
+        more |= found.len() >= limit();
         keys.extend(found.into_iter().map(Candidate::into_key));
     }
     let silences: Vec<Silence> = known.iter().map(|known| known.silence.clone()).collect();
-    reconsider_in_txn(connection, &silences, policy, keys, now).await
+    let done = reconsider_in_txn(connection, &silences, policy, keys, now).await?;
+    Ok(DutyDone { more, ..done })
 }
 
 async fn unsilenced_in_txn(
@@ -155,7 +163,7 @@ async fn reconsider_in_txn(
     if keys.is_empty() {
         return Ok(DutyDone::default());
     }
-    let keys: Vec<AlertKey> = keys.into_iter().take(limit()).collect();
+    let keys: Vec<AlertKey> = keys.into_iter().collect();
     let alerts = alerts_lock_in_txn(connection, &keys).await?;
     let inhibitions = alerts.iter().flat_map(|alert| policy.inhibition.target_keys(&alert.newest.labels)).collect();
     let inhibitors = inhibitors_in_txn(connection, inhibitions).await?;
@@ -167,7 +175,7 @@ async fn reconsider_in_txn(
     let changed = board.reconsider(now);
     let written = changes_write_in_txn(connection, board.into_changes(), false).await?;
     notices_hush_in_txn(connection, &ids).await?;
-    Ok(DutyDone { done: changed, notices: written.notices, more: keys.len() == limit() })
+    Ok(DutyDone { done: changed, notices: written.notices, more: false })
 }
 
 /// The groups that these alerts, as far as they fire, belong to by now.

@@ -11,7 +11,7 @@ use chrono::Duration;
 use super::*;
 use crate::ledger::NoticeKind;
 use crate::routing::{FlapRule, Route, Routing};
-use crate::{AlertSeverity, EventId, IncidentSeverity, IncidentStatus, Labels, TraceContext};
+use crate::{AlertSeverity, EventId, IncidentSeverity, IncidentStatus, Labels, SilenceId, TraceContext};
 
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + Duration::seconds(second)

@@ -172,6 +172,31 @@ async fn one_resolution_ends_an_incident_of_the_policy_any_though_its_alerts_com
     store.batch_apply(&[resolved("Down", 3)], &[], &policy).await.unwrap();
     assert_eq!(incident(&store, 1).await.status, IncidentStatus::Resolved);
     assert_eq!(database.sql("SELECT DISTINCT status FROM alerts").await.unwrap(), [["resolved"]]);
+
+    let mut told = firing("Slow", 1);
+    told.alerts[0].expires_at = Some(at(100));
+    store.batch_apply(&[told, delivery("Slow", "two", AlertStatus::Firing, 2)], &[], &policy).await.unwrap();
+    assert_eq!(store.alerts_time_out(&policy, at(100)).await.unwrap().done, 1);
+    assert_eq!(incident(&store, 2).await.status, IncidentStatus::Resolved, "a timeout is a resolution, too");
+    assert_eq!(database.sql("SELECT DISTINCT status FROM alerts").await.unwrap(), [["resolved"]]);
+}
+
+#[tokio::test]
+async fn a_silence_of_more_alerts_than_one_step_takes_reaches_them_all() {
+    let (store, database) = fresh().await;
+    let pods: Vec<Envelope> =
+        (0..1_200).map(|pod| delivery("Down", &format!("pod-{pod}"), AlertStatus::Firing, 1)).collect();
+    for batch in pods.chunks(400) {
+        apply(&store, batch).await;
+    }
+    store.command_apply(&asked(silence("alertname=Down", TimeDelta::hours(1))), &policy()).await.unwrap();
+    let mut steps = 0;
+    while store.suppression_step(&policy(), Utc::now()).await.unwrap().more {
+        steps += 1;
+        assert!(steps < 10, "it comes to an end");
+    }
+    let left = "SELECT count(*) FROM alerts WHERE silenced_by IS NULL";
+    assert_eq!(database.sql(left).await.unwrap(), [["0"]]);
 }
 
 #[tokio::test]
