@@ -152,6 +152,9 @@ pub struct AlertEvent {
     /// When the alert counts as resolved unless it is heard of again, if the sender says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,
+    /// Whether its sender counts on it that the alert resolves by itself when it is not told of again, but does not say when.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expires: bool,
     /// Whether it only says that the alert is over: then what the alert is like stays as it is known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_bare: bool,
@@ -171,7 +174,7 @@ impl AlertEvent {
     /// Whether it says of an alert just what `known` says, perhaps at another time.
     #[must_use]
     pub fn repeats(&self, known: &Self) -> bool {
-        let Self { fingerprint: _, event_at: _, expires_at: _, is_bare, .. } = self;
+        let Self { is_bare, .. } = self;
         !is_bare
             && self.status == known.status
             && self.severity == known.severity
@@ -273,6 +276,7 @@ mod tests {
             ended_at: None,
             event_at: DateTime::UNIX_EPOCH,
             expires_at: None,
+            expires: false,
             is_bare: false,
         }
     }

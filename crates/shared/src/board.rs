@@ -14,6 +14,7 @@ mod responding;
 mod telling;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 pub use alert::{Alert, AlertKey, REFIRES_AFTER, Transition};
 pub use changes::{Changes, Decision, NoticeDecision, Outcome, TimelineEntry, TimelineKind};
@@ -24,6 +25,9 @@ use crate::ledger::Notice;
 use crate::policy::Policy;
 use crate::silence::Silence;
 use crate::{AlertEvent, AlertId, AlertStatus, Envelope, Fingerprint, Incident, IncidentId};
+
+/// For how long an alert that expires may go without news, unless its integration says: Alertmanager's `resolve_timeout`.
+const RESOLVE_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The state that a batch works on.
 #[derive(Debug)]
@@ -183,8 +187,9 @@ impl<'a> Board<'a> {
 
     /// When an alert counts as resolved unless it is heard of again: as the sender says, or else its integration.
     fn expires_at(&self, alert: &Alert, event: &AlertEvent, received_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let timeout = || self.policy.resolve_timeouts.get(&alert.key.integration).map(|timeout| received_at + *timeout);
-        event.expires_at.or_else(timeout)
+        let configured = self.policy.resolve_timeouts.get(&alert.key.integration).copied();
+        let timeout = configured.or_else(|| event.expires.then_some(RESOLVE_TIMEOUT));
+        event.expires_at.or_else(|| timeout.map(|timeout| received_at + timeout))
     }
 
     /// Keeps an alert's inhibitions current, and who inhibits whom.

@@ -205,6 +205,7 @@ mod tests {
                 ended_at: None,
                 event_at: at,
                 expires_at: None,
+                expires: false,
                 is_bare: false,
             }],
             acknowledged: Vec::new(),

@@ -99,6 +99,7 @@ impl TryFrom<Row> for Alert {
                 ended_at: row.ended_at,
                 event_at: row.event_at,
                 expires_at: None,
+                expires: false,
                 is_bare: false,
             },
             newest_id: EventId::from_uuid(row.event_id),

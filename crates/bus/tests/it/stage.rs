@@ -130,6 +130,7 @@ pub(crate) fn envelope(name: &str) -> Envelope {
             ended_at: None,
             event_at: at,
             expires_at: None,
+            expires: false,
             is_bare: false,
         }],
         acknowledged: Vec::new(),

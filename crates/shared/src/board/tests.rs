@@ -54,6 +54,7 @@ fn delivery(pod: &str, status: AlertStatus, second: i64) -> Envelope {
             ended_at: (status == AlertStatus::Resolved).then(|| at(second)),
             event_at: at(second),
             expires_at: None,
+            expires: false,
             is_bare: false,
         }],
         acknowledged: Vec::new(),
@@ -272,6 +273,7 @@ fn a_resolution_that_says_nothing_else_leaves_what_is_known() {
         title: "a key".to_owned(),
         labels: Labels::from([("alertname".to_owned(), "a key".to_owned())]),
         expires_at: None,
+        expires: false,
         is_bare: true,
         ..over.alerts[0].clone()
     };

@@ -144,6 +144,7 @@ mod tests {
             ended_at: None,
             event_at: chrono::DateTime::UNIX_EPOCH,
             expires_at: None,
+            expires: false,
             is_bare: false,
         }
     }

@@ -129,6 +129,7 @@ pub(crate) fn delivery(group: &str, pod: &str, status: AlertStatus, second: i64)
             ended_at: (status == AlertStatus::Resolved).then(|| at(second)),
             event_at: at(second),
             expires_at: None,
+            expires: false,
             is_bare: false,
         }],
         acknowledged: Vec::new(),

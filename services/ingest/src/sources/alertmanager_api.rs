@@ -12,9 +12,6 @@ use tocsin_shared::{AlertEvent, AlertStatus, Labels};
 
 use super::{KeyPlace, Parsed, Request, Source, SourceError, given, prometheus, read};
 
-/// When an alert counts as resolved whose sender does not say when: Alertmanager's `resolve_timeout` by default.
-const RESOLVE_TIMEOUT: chrono::Duration = chrono::Duration::minutes(5);
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Alert {
@@ -58,8 +55,9 @@ impl Alert {
             fingerprint: None,
         };
         // Until then it fires; a sender that goes on hearing of it moves the time on.
-        let expires_at = (!has_ended).then(|| ends_at.unwrap_or(received_at + RESOLVE_TIMEOUT));
-        AlertEvent { expires_at, ..alert.normalise(received_at) }.bounded()
+        let expires_at = ends_at.filter(|_| !has_ended);
+        let expires = !has_ended && ends_at.is_none();
+        AlertEvent { expires_at, expires, ..alert.normalise(received_at) }.bounded()
     }
 }
 

@@ -52,6 +52,7 @@ fn normalise(message: &Message, request: &Request<'_>) -> AlertEvent {
         ended_at: times.end,
         event_at: times.event,
         expires_at: None,
+        expires: false,
         is_bare: false,
     }
     .bounded()

@@ -112,6 +112,7 @@ impl Payload {
             ended_at: times.end,
             event_at: times.event,
             expires_at: None,
+            expires: false,
             is_bare: false,
         }
         .bounded()

@@ -88,6 +88,7 @@ impl Alert {
             ended_at: times.end,
             event_at: times.event,
             expires_at: None,
+            expires: false,
             is_bare,
         }
         .bounded()

@@ -168,6 +168,7 @@ impl Event {
             ended_at: times.end,
             event_at: times.event,
             expires_at: None,
+            expires: false,
             is_bare,
         }
         .bounded()

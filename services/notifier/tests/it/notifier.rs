@@ -112,6 +112,7 @@ pub(crate) fn delivery(group: &str, status: AlertStatus) -> Envelope {
             ended_at: (status == AlertStatus::Resolved).then_some(now),
             event_at: now,
             expires_at: None,
+            expires: false,
             is_bare: false,
         }],
         acknowledged: Vec::new(),

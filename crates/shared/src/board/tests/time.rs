@@ -82,6 +82,12 @@ fn an_integration_may_say_how_long_its_alerts_go_without_news() {
     let policy = Policy { resolve_timeouts: timeouts, ..policy_of(route()) };
     let fired = applied_by(&policy, &[delivery("a", AlertStatus::Firing, 1)]);
     assert_eq!(fired.alerts[0].expires_at, Some(at(61)));
+    let mut told = delivery("a", AlertStatus::Firing, 1);
+    told.alerts[0].expires = true;
+    assert_eq!(applied_by(&policy, &[told.clone()]).alerts[0].expires_at, Some(at(61)));
+    assert_eq!(applied(&[told.clone()]).alerts[0].expires_at, Some(at(301)), "five minutes unless it says");
+    told.alerts[0].expires_at = Some(at(9));
+    assert_eq!(applied_by(&policy, &[told]).alerts[0].expires_at, Some(at(9)), "the sender knows best");
 }
 
 #[test]

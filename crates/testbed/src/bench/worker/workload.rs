@@ -126,6 +126,7 @@ fn event(number: usize, status: AlertStatus, started_at: DateTime<Utc>, at: Date
         // As ingest has it: as old as the state that it tells of.
         event_at: if status == AlertStatus::Resolved { at } else { started_at },
         expires_at: None,
+        expires: false,
         is_bare: false,
     }
     .bounded()

@@ -108,6 +108,7 @@ fn event(alert: usize, at: DateTime<Utc>, rng: &mut StdRng) -> AlertEvent {
         ended_at: (status == AlertStatus::Resolved).then_some(at),
         event_at: at,
         expires_at: None,
+        expires: false,
         is_bare: false,
     }
     .bounded()

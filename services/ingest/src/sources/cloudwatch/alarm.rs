@@ -258,6 +258,7 @@ impl Change {
             ended_at: times.end,
             event_at: times.event,
             expires_at: None,
+            expires: false,
             is_bare: false,
         }
         .bounded()

@@ -168,6 +168,7 @@ impl Report {
             ended_at: times.end,
             event_at: times.event,
             expires_at: None,
+            expires: false,
             is_bare: false,
             external_id: Some(external_id),
         }

@@ -86,6 +86,7 @@ pub(super) fn of_metric_alert(request: &Request<'_>) -> Result<AlertEvent, Sourc
         ended_at: times.end,
         event_at: times.event,
         expires_at: None,
+        expires: false,
         is_bare: false,
     };
     Ok(event.bounded())
