@@ -1,8 +1,8 @@
 -- The incident engine: timeouts, silences, inhibition, flapping, responders' commands, and a record of every decision.
 
 ALTER TABLE incidents
-    -- The paths of the routes whose receivers are told; the first one owns the group.
-    ADD COLUMN routes text[] NOT NULL DEFAULT '{}',
+    -- The paths of the routes whose receivers are told; the first one owns the group. The version before knows the root alone.
+    ADD COLUMN routes text[] NOT NULL DEFAULT ARRAY['{}'],
     ADD COLUMN resolve_policy text NOT NULL DEFAULT 'all' CHECK (resolve_policy IN ('all', 'any', 'never')),
     -- Opened by a responder, not by an alert.
     ADD COLUMN declared boolean NOT NULL DEFAULT false,
