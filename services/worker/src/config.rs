@@ -19,11 +19,6 @@ const BATCH_SIZE: Variable<usize> = Variable::new(
     || 512,
     "most deliveries that one transaction applies (1 to 1000); fewer while it takes long",
 );
-const LANES: Variable<u32> = Variable::new(
-    "TOCSIN_WORKER_LANES",
-    || 2,
-    "batches that are applied beside each other while there is a backlog (1 to 8)",
-);
 const HANDLER_TIMEOUT: Variable<Duration> = Variable::new(
     "TOCSIN_WORKER_HANDLER_TIMEOUT",
     || Duration::from_secs(10),
@@ -53,7 +48,6 @@ pub const VARIABLES: &[&dyn Documented] = &[
     &common::DATABASE_URL,
     &common::DATABASE_CONNECTIONS,
     &BATCH_SIZE,
-    &LANES,
     &HANDLER_TIMEOUT,
     &RECLAIM_IDLE,
     &EVENT_ID_RETENTION,
@@ -64,8 +58,6 @@ pub const VARIABLES: &[&dyn Documented] = &[
 pub struct Tuning {
     /// Most deliveries in one transaction.
     pub batch_size: usize,
-    /// Batches that are applied beside each other while there is a backlog.
-    pub lanes: u32,
     /// Silence after which deliveries are taken over.
     pub reclaim_idle: Duration,
 }
@@ -101,10 +93,8 @@ impl Config {
         let handler_timeout = env.get(&HANDLER_TIMEOUT);
         let DatabaseAddress { url, connections } = DatabaseAddress::read(env);
         let store = StoreConfig { url, connections, timeout: handler_timeout, application: "tocsin-worker" };
-        let tuning =
-            Tuning { batch_size: env.get(&BATCH_SIZE), lanes: env.get(&LANES), reclaim_idle: env.get(&RECLAIM_IDLE) };
+        let tuning = Tuning { batch_size: env.get(&BATCH_SIZE), reclaim_idle: env.get(&RECLAIM_IDLE) };
         env.check((1..=1000).contains(&tuning.batch_size), &BATCH_SIZE, "use a number from 1 to 1000");
-        env.check((1..=8).contains(&tuning.lanes), &LANES, "use a number from 1 to 8");
         env.check(
             tuning.reclaim_idle > handler_timeout,
             &RECLAIM_IDLE,

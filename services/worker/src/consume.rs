@@ -8,9 +8,10 @@
 //! - after *wake*: as after commit, and the notifier looks once more than needed;
 //! - after *acknowledge*: nothing.
 //!
-//! Each batch takes its steps in order. While there is a backlog, batches are applied on a few *lanes* beside each other, as
-//! several workers would, and the next one is read and understood meanwhile. Without one, a batch is read when the one before is
-//! done, and holds what has come in since: few large transactions delay nobody more than many small ones do.
+//! Batches are applied one after the other, in the order of the stream: of two workers' batches either may be first, but what one
+//! worker reads it applies in order, so that an alert that came and went meanwhile has had its incident. While there is a backlog,
+//! the next batch is read and understood while one is applied. Without one, it is read when the one before is done, and holds what
+//! has come in since: few large transactions delay nobody, and many small ones do.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,8 +21,7 @@ use tocsin_service::config::Reloading;
 use tocsin_service::shutdown::Shutdown;
 use tocsin_shared::Policy;
 use tocsin_store::{AbortPoint, Store};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::apply::{self, Contents};
 use crate::backoff::Backoff;
@@ -29,13 +29,12 @@ use crate::intake::Intake;
 use crate::metrics::{self, Path};
 use crate::pace::Pace;
 
-/// Batches that are read ahead while there is a backlog.
-const READ_AHEAD: u32 = 1;
+/// Batches that are read and not yet done, while there is a backlog: one that is applied, and the next.
+const MAX_READ: u32 = 2;
 
 pub(crate) struct Worker {
     pub(crate) intake: Intake,
     pub(crate) pace: Pace,
-    pub(crate) lanes: u32,
     pub(crate) publisher: Publisher,
     pub(crate) store: Store,
     pub(crate) policy: Reloading<Policy>,
@@ -45,22 +44,18 @@ pub(crate) struct Worker {
 impl Worker {
     /// Consumes until the shutdown begins, and finishes what was read by then.
     pub(crate) async fn consume(self) {
-        let Self { intake, pace, lanes, publisher, store, policy, shutdown } = self;
+        let Self { intake, pace, publisher, store, policy, shutdown } = self;
         let pace = Arc::new(pace);
-        let (read, batches) = mpsc::channel(READ_AHEAD as usize);
-        let batches = Arc::new(Mutex::new(batches));
-        let mut tasks = JoinSet::new();
-        let reader = Reader { intake, pace: Arc::clone(&pace), most: lanes + READ_AHEAD, shutdown: shutdown.clone() };
-        tasks.spawn(reader.read(read));
-        for _ in 0..lanes {
-            let (pace, publisher, store) = (Arc::clone(&pace), publisher.clone(), store.clone());
-            let lane = Lane { pace, publisher, store, policy: policy.clone(), shutdown: shutdown.clone() };
-            tasks.spawn(lane.apply(Arc::clone(&batches)));
+        let (read, mut batches) = mpsc::channel(1);
+        let reader = Reader { intake, pace: Arc::clone(&pace), shutdown: shutdown.clone() };
+        let reading = tokio::spawn(reader.read(read));
+        let applier = Applier { pace, publisher, store, policy, shutdown };
+        while let Some((batch, contents, place)) = batches.recv().await {
+            applier.handle(batch, contents).await;
+            drop(place);
         }
-        while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a lane failed");
-            }
+        if let Err(error) = reading.await {
+            tracing::error!(%error, "reading the events stream failed");
         }
     }
 }
@@ -72,18 +67,16 @@ type Read = (Batch, Contents, OwnedSemaphorePermit);
 struct Reader {
     intake: Intake,
     pace: Arc<Pace>,
-    /// Batches that are read and not yet done, while there is a backlog.
-    most: u32,
     shutdown: Shutdown,
 }
 
 impl Reader {
     async fn read(mut self, read: mpsc::Sender<Read>) {
-        let places = Arc::new(Semaphore::new(self.most as usize));
+        let places = Arc::new(Semaphore::new(MAX_READ as usize));
         let mut backoff = Backoff::new();
         // A full batch says that there is a backlog; otherwise the next one waits until all are done.
         let mut is_backlog = false;
-        while let Ok(mut free) = Arc::clone(&places).acquire_many_owned(if is_backlog { 1 } else { self.most }).await
+        while let Ok(mut free) = Arc::clone(&places).acquire_many_owned(if is_backlog { 1 } else { MAX_READ }).await
             && !self.shutdown.is_draining()
         {
             let size = self.pace.size();
@@ -110,8 +103,8 @@ impl Reader {
     }
 }
 
-/// Applies one batch at a time.
-struct Lane {
+/// Applies batches.
+struct Applier {
     pace: Arc<Pace>,
     publisher: Publisher,
     store: Store,
@@ -119,18 +112,7 @@ struct Lane {
     shutdown: Shutdown,
 }
 
-impl Lane {
-    async fn apply(self, batches: Arc<Mutex<mpsc::Receiver<Read>>>) {
-        loop {
-            let next = batches.lock().await.recv().await;
-            let Some((batch, contents, place)) = next else {
-                return;
-            };
-            self.handle(batch, contents).await;
-            drop(place);
-        }
-    }
-
+impl Applier {
     /// Applies a batch and acknowledges it. While Postgres is away the batch is kept and tried again: the stream holds
     /// what follows. A shutdown gives it up unacknowledged, for another worker.
     async fn handle(&self, batch: Batch, contents: Contents) {

@@ -97,15 +97,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         shutdown: shutdown.clone(),
     };
     let (intake, pace) = (Intake::new(events, tuning.reclaim_idle), Pace::new(tuning.batch_size));
-    let worker = Worker {
-        intake,
-        pace,
-        lanes: tuning.lanes,
-        publisher,
-        store: store.clone(),
-        policy,
-        shutdown: shutdown.clone(),
-    };
+    let worker = Worker { intake, pace, publisher, store: store.clone(), policy, shutdown: shutdown.clone() };
     tokio::spawn(retention::run(store, config.keep, shutdown.clone()));
     let (consuming, draining) = (tokio::spawn(worker.consume()), tokio::spawn(drain.run()));
     let (obeying, attending) = (tokio::spawn(commands.run()), tokio::spawn(duties.run()));
