@@ -2,7 +2,6 @@
 //! transaction costs less than several small ones; where the database is slow they shrink, so that none keeps its locks
 //! for long and a takeover never meets a batch that is still being applied.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Time that applying a batch should take about.
@@ -12,30 +11,29 @@ const SMALLEST: usize = 8;
 /// What it begins with.
 const FIRST: usize = 64;
 
-/// The size of the next batch: set by who applies, and asked for by who reads.
+/// The size of the next batch.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    size: AtomicUsize,
+    size: usize,
     most: usize,
 }
 
 impl Pace {
     /// Never takes more than `most`.
     pub(crate) fn new(most: usize) -> Self {
-        Self { size: FIRST.min(most).into(), most }
+        Self { size: FIRST.min(most), most }
     }
 
-    pub(crate) fn size(&self) -> usize {
-        self.size.load(Ordering::Relaxed)
+    pub(crate) const fn size(&self) -> usize {
+        self.size
     }
 
     /// A batch of so many deliveries was applied in this time.
-    pub(crate) fn applied(&self, deliveries: usize, took: Duration) {
-        let size = self.size();
+    pub(crate) fn applied(&mut self, deliveries: usize, took: Duration) {
         if took > TARGET * 2 {
-            self.size.store((size / 2).max(SMALLEST.min(self.most)), Ordering::Relaxed);
-        } else if deliveries >= size && took < TARGET {
-            self.size.store((size * 2).min(self.most), Ordering::Relaxed);
+            self.size = (self.size / 2).max(SMALLEST.min(self.most));
+        } else if deliveries >= self.size && took < TARGET {
+            self.size = (self.size * 2).min(self.most);
         }
     }
 }
@@ -45,7 +43,7 @@ mod tests {
     use super::*;
 
     fn after(batches: &[(usize, u64)]) -> usize {
-        let pace = Pace::new(500);
+        let mut pace = Pace::new(500);
         for (deliveries, millis) in batches {
             pace.applied(*deliveries, Duration::from_millis(*millis));
         }
@@ -66,7 +64,7 @@ mod tests {
     fn slow_batches_shrink_and_never_to_nothing() {
         assert_eq!(after(&[(64, 300)]), FIRST / 2);
         assert_eq!(after(&[(64, 900); 10]), SMALLEST);
-        let pace = Pace::new(1);
+        let mut pace = Pace::new(1);
         pace.applied(1, Duration::from_secs(9));
         assert_eq!(pace.size(), 1);
     }
