@@ -28,6 +28,10 @@ named_enum! {
         Flapping = "flapping",
         /// An incident is still open, and nobody has taken it.
         Reminder = "reminder",
+        /// Nobody has taken an incident in time, and so a further receiver is told.
+        Escalated = "escalated",
+        /// Another receiver could not be told, and so its fallback is.
+        Undelivered = "undelivered",
     }
 }
 

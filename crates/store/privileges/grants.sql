@@ -22,15 +22,23 @@ GRANT EXECUTE ON FUNCTION events_keep TO tocsin_worker;
 GRANT SELECT, INSERT, UPDATE (seq, id), DELETE ON inbox TO tocsin_worker;
 -- With the incidents that they belong to.
 GRANT SELECT (notification_id), DELETE ON deliveries TO tocsin_worker;
+GRANT SELECT (incident_id), DELETE ON messages TO tocsin_worker;
+-- What is dead is driven again, and its receiver switched on.
+GRANT UPDATE (attempts, next_attempt_at) ON notifications TO tocsin_worker;
+GRANT SELECT (receiver), DELETE ON receivers_gone TO tocsin_worker;
 
 -- notifier: moves the ledger on and records its attempts.
-GRANT SELECT ON incidents, notifications TO tocsin_notifier;
+GRANT SELECT ON alerts, incidents, incident_alerts, notifications, timeline TO tocsin_notifier;
 GRANT UPDATE (status, reason, attempts, next_attempt_at, lease_token, lease_until, finished_at) ON notifications
     TO tocsin_notifier;
-GRANT INSERT ON deliveries TO tocsin_notifier;
+GRANT SELECT, INSERT ON deliveries TO tocsin_notifier;
+-- Who is told in another's place.
+GRANT INSERT ON notifications TO tocsin_notifier;
+GRANT SELECT, INSERT, UPDATE ON messages TO tocsin_notifier;
+GRANT SELECT, INSERT, UPDATE, DELETE ON receivers_gone TO tocsin_notifier;
 
 -- api: reads.
-GRANT SELECT ON alerts, incidents, incident_alerts, timeline, notifications, deliveries, dead_letters, silences, events
-    TO tocsin_api;
+GRANT SELECT ON alerts, incidents, incident_alerts, timeline, notifications, deliveries, dead_letters, silences, events,
+    receivers_gone TO tocsin_api;
 
 COMMIT;

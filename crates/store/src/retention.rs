@@ -38,10 +38,11 @@ const LOCK_INCIDENTS: &str = "\
 SELECT id FROM incidents WHERE id = ANY($1) AND status IN ('resolved', 'canceled') ORDER BY id FOR UPDATE";
 
 /// What belongs to incidents, and then they, in the order that the foreign keys ask for.
-const DELETE_INCIDENTS: [&str; 6] = [
+const DELETE_INCIDENTS: [&str; 7] = [
     "DELETE FROM deliveries USING notifications
      WHERE deliveries.notification_id = notifications.id AND notifications.incident_id = ANY($1)",
     "DELETE FROM notifications WHERE incident_id = ANY($1)",
+    "DELETE FROM messages WHERE incident_id = ANY($1)",
     "DELETE FROM timeline WHERE incident_id = ANY($1)",
     "DELETE FROM incident_alerts WHERE incident_id = ANY($1)",
     "UPDATE alerts SET incident_id = NULL WHERE incident_id = ANY($1)",

@@ -17,7 +17,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
-use crate::receivers::{Answer, Receivers, Sent};
+use crate::receivers::{Answer, Http, Receivers, Sent};
+use crate::story::Story;
 use crate::{metrics, retry};
 
 /// How often the ledger is looked at when nothing wakes the notifier.
@@ -35,7 +36,7 @@ const LEASE: Duration = Duration::from_secs(30);
 pub(crate) struct Notifier {
     pub(crate) store: Store,
     pub(crate) wakes: Consumer,
-    pub(crate) client: reqwest::Client,
+    pub(crate) http: Http,
     pub(crate) receivers: Reloading<Receivers>,
     pub(crate) shutdown: Shutdown,
 }
@@ -123,7 +124,7 @@ impl Notifier {
         let now = Utc::now();
         let (outcome, verdict) = match sent.answer {
             Answer::Taken => ("delivered", Verdict::Delivered),
-            Answer::Refused => ("dead", Verdict::Dead { reason: sent.text.clone() }),
+            Answer::Refused | Answer::Gone => ("dead", Verdict::Dead { reason: sent.text.clone() }),
             Answer::Failed { retry_after } => {
                 let verdict =
                     retry::after_failure(notice.attempt, retry_after, notice.created_at, now, &mut rand::rng());
@@ -157,6 +158,18 @@ impl Notifier {
         let Some(record) = self.store.incident_get(notice.incident_id).await? else {
             return Ok(Sent::refused("the incident no longer exists"));
         };
-        Ok(receiver.send(&self.client, notice.kind, &record).await)
+        let story = Story {
+            notice: notice.id,
+            kind: notice.kind,
+            revision: notice.revision,
+            at: notice.created_at,
+            record,
+            alerts: self.store.incident_alerts(notice.incident_id).await?,
+            link: None,
+            instead_of: None,
+            message: None,
+            is_test: false,
+        };
+        Ok(receiver.provider.send(&self.http, &story).await)
     }
 }

@@ -6,6 +6,7 @@ mod deliver;
 mod metrics;
 mod receivers;
 mod retry;
+mod story;
 
 pub use config::{Config, VARIABLES};
 use tocsin_bus::{BusError, Consumer, Stream};
@@ -61,7 +62,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         .build();
     metrics::describe();
 
-    let notifier = Notifier { store, wakes, client, receivers, shutdown: shutdown.clone() };
+    let notifier =
+        Notifier { store, wakes, http: receivers::Http { open: client }, receivers, shutdown: shutdown.clone() };
     let ended = shutdown.clone();
     let delivering = tokio::spawn(async move {
         notifier.deliver().await;

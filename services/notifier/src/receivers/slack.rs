@@ -1,16 +1,21 @@
 //! Slack's incoming webhooks (<https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>): plain posts,
 //! which cannot be edited later.
 
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
 use reqwest::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tocsin_bus::Quota;
 use tocsin_service::config::{Environment, ExposeSecret as _, Problem, SecretSource, SecretString};
 use tocsin_shared::IncidentSeverity;
 use tocsin_shared::ledger::NoticeKind;
 use tocsin_store::IncidentRecord;
 use url::Url;
 
-use super::{Answer, Sent, body_start, retry_after};
+use super::{Answer, Http, Provider, Sent, body_start, digest, retry_after};
+use crate::story::Story;
 
 /// Slack's bound on the text of a header block, in characters.
 const MAX_HEADER_CHARS: usize = 150;
@@ -21,10 +26,14 @@ const MAX_FIELDS: usize = 10;
 /// Our bound on one field, below Slack's 2,000 characters.
 const MAX_FIELD_CHARS: usize = 200;
 
+/// Slack takes about one message a second per channel, and short bursts.
+const PACE: [Quota; 1] = [Quota { interval: Duration::from_secs(1), burst: 5 }];
+
 /// An incoming webhook.
 #[derive(Debug, Clone)]
 pub(crate) struct SlackWebhook {
     url: SecretString,
+    destination: String,
 }
 
 /// What is posted: `text` is for notifications and old clients, `blocks` for everybody else.
@@ -39,7 +48,8 @@ impl SlackWebhook {
         let url = source.resolve(env)?;
         let is_http = Url::parse(url.expose_secret()).is_ok_and(|url| matches!(url.scheme(), "https" | "http"));
         if is_http {
-            return Ok(Self { url });
+            let destination = format!("slack:{}", digest(url.expose_secret()));
+            return Ok(Self { url, destination });
         }
         Err(Problem {
             key: source.key.clone(),
@@ -48,9 +58,9 @@ impl SlackWebhook {
         })
     }
 
-    pub(crate) async fn send(&self, client: &reqwest::Client, kind: NoticeKind, record: &IncidentRecord) -> Sent {
-        let message = render(kind, record);
-        let mut response = match client.post(self.url.expose_secret()).json(&message).send().await {
+    async fn post(&self, http: &Http, story: &Story) -> Sent {
+        let message = render(story.kind, &story.record);
+        let mut response = match http.open.post(self.url.expose_secret()).json(&message).send().await {
             Ok(response) => response,
             Err(error) => return Sent::no_answer(error),
         };
@@ -63,7 +73,26 @@ impl SlackWebhook {
             Answer::Refused
         };
         let body = body_start(&mut response).await;
-        Sent { answer, http_status: Some(status.as_u16()), text: format!("{}: {body}", status.as_u16()) }
+        let text = format!("{}: {body}", status.as_u16());
+        Sent { answer, http_status: Some(status.as_u16()), text, message: None }
+    }
+}
+
+impl Provider for SlackWebhook {
+    fn destination(&self) -> &str {
+        &self.destination
+    }
+
+    fn pace(&self) -> &[Quota] {
+        &PACE
+    }
+
+    fn preview(&self, story: &Story) -> String {
+        serde_json::to_string_pretty(&render(story.kind, &story.record)).unwrap_or_default()
+    }
+
+    fn send<'a>(&'a self, http: &'a Http, story: &'a Story) -> BoxFuture<'a, Sent> {
+        Box::pin(self.post(http, story))
     }
 }
 
@@ -73,7 +102,10 @@ fn render(kind: NoticeKind, record: &IncidentRecord) -> Message {
         NoticeKind::Triggered => (severity_sign(incident.severity), "Triggered", incident.triggered_at),
         NoticeKind::Updated => (severity_sign(incident.severity), "Updated", incident.updated_at),
         NoticeKind::Reopened => (severity_sign(incident.severity), "Reopened", incident.updated_at),
-        NoticeKind::Reminder => {
+        NoticeKind::Undelivered => {
+            (severity_sign(incident.severity), "Could not be delivered elsewhere", incident.updated_at)
+        }
+        NoticeKind::Reminder | NoticeKind::Escalated => {
             (severity_sign(incident.severity), "Still open, and nobody has taken it", incident.triggered_at)
         }
         NoticeKind::Flapping => (
