@@ -24,12 +24,12 @@ GRANT SELECT, INSERT, UPDATE (seq, id), DELETE ON inbox TO tocsin_worker;
 GRANT SELECT (notification_id), DELETE ON deliveries TO tocsin_worker;
 GRANT SELECT (incident_id), DELETE ON messages TO tocsin_worker;
 -- What is dead is driven again, and its receiver switched on.
-GRANT UPDATE (attempts, next_attempt_at) ON notifications TO tocsin_worker;
+GRANT UPDATE (attempts, next_attempt_at, redriven_at) ON notifications TO tocsin_worker;
 GRANT SELECT (receiver), DELETE ON receivers_gone TO tocsin_worker;
 
 -- notifier: moves the ledger on and records its attempts.
 GRANT SELECT ON alerts, incidents, incident_alerts, notifications, timeline TO tocsin_notifier;
-GRANT UPDATE (status, reason, attempts, next_attempt_at, lease_token, lease_until, finished_at) ON notifications
+GRANT UPDATE (status, reason, attempts, next_attempt_at, redriven_at, lease_token, lease_until, finished_at) ON notifications
     TO tocsin_notifier;
 GRANT SELECT, INSERT ON deliveries TO tocsin_notifier;
 -- Who is told in another's place.

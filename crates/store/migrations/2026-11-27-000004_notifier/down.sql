@@ -6,4 +6,4 @@ DELETE FROM notifications WHERE instead_of <> '';
 ALTER TABLE notifications DROP CONSTRAINT notifications_once;
 ALTER TABLE notifications ADD CONSTRAINT notifications_incident_id_receiver_revision_key
     UNIQUE (incident_id, receiver, revision);
-ALTER TABLE notifications DROP COLUMN instead_of, DROP COLUMN because;
+ALTER TABLE notifications DROP COLUMN instead_of, DROP COLUMN because, DROP COLUMN redriven_at;

@@ -3,7 +3,9 @@
 ALTER TABLE notifications
     -- The receiver in whose place this one is told, and why that one could not be; '' for a notice in its own right.
     ADD COLUMN instead_of text NOT NULL DEFAULT '',
-    ADD COLUMN because text;
+    ADD COLUMN because text,
+    -- When somebody had it tried again; its deadline begins anew.
+    ADD COLUMN redriven_at timestamptz;
 
 -- Two receivers may have the same fallback.
 ALTER TABLE notifications DROP CONSTRAINT notifications_incident_id_receiver_revision_key;
