@@ -3,10 +3,13 @@
 
 mod config;
 mod deliver;
+mod guard;
+mod message;
 mod metrics;
 mod receivers;
 mod retry;
 mod story;
+mod texts;
 
 pub use config::{Config, VARIABLES};
 use tocsin_bus::{BusError, Consumer, Stream};
@@ -46,7 +49,7 @@ pub enum RunError {
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let store = Store::new(&config.store);
     let wakes = Consumer::new(&config.bus, Stream::Notifications, GROUP, &config.service.instance)?;
-    let client = http::client_builder().timeout(config.request_timeout).build()?;
+    let http = receivers::Http::new(config.request_timeout)?;
     let receivers = Reloading::follow(config.config_path.clone(), config.receivers, Receivers::from_document)?;
     let (pinged_store, pinged_bus) = (store.clone(), wakes.clone());
     let readiness = Readiness::builder(&shutdown)
@@ -62,8 +65,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         .build();
     metrics::describe();
 
-    let notifier =
-        Notifier { store, wakes, http: receivers::Http { open: client }, receivers, shutdown: shutdown.clone() };
+    let notifier = Notifier { store, wakes, http, receivers, shutdown: shutdown.clone() };
     let ended = shutdown.clone();
     let delivering = tokio::spawn(async move {
         notifier.deliver().await;
