@@ -16,6 +16,7 @@ use tocsin_store::{Attempt, ClaimedNotice, Store, StoreError, Verdict};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
+use url::Url;
 
 use crate::receivers::{Answer, Http, Receivers, Sent};
 use crate::story::Story;
@@ -38,6 +39,8 @@ pub(crate) struct Notifier {
     pub(crate) wakes: Consumer,
     pub(crate) http: Http,
     pub(crate) receivers: Reloading<Receivers>,
+    /// Where people reach the dashboard.
+    pub(crate) public_url: Option<Url>,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -163,9 +166,9 @@ impl Notifier {
             kind: notice.kind,
             revision: notice.revision,
             at: notice.created_at,
-            record,
             alerts: self.store.incident_alerts(notice.incident_id).await?,
-            link: None,
+            link: Story::page(self.public_url.as_ref(), record.number),
+            record,
             instead_of: None,
             message: None,
             is_test: false,

@@ -1,6 +1,7 @@
 //! The notifier delivers the ledger: it claims notices that are due, sends each to its receiver, and records the answer.
 //! The notifications stream only wakes it; the ledger is the truth, and is swept every second.
 
+pub mod cli;
 mod config;
 mod deliver;
 mod guard;
@@ -65,7 +66,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         .build();
     metrics::describe();
 
-    let notifier = Notifier { store, wakes, http, receivers, shutdown: shutdown.clone() };
+    let notifier =
+        Notifier { store, wakes, http, receivers, public_url: config.public_url, shutdown: shutdown.clone() };
     let ended = shutdown.clone();
     let delivering = tokio::spawn(async move {
         notifier.deliver().await;

@@ -120,11 +120,9 @@ impl Receivers {
         self.0.get(name)
     }
 
-    /// Every name, in order.
-    pub(crate) fn names(&self) -> Vec<&str> {
-        let mut names: Vec<_> = self.0.keys().map(String::as_str).collect();
-        names.sort_unstable();
-        names
+    /// All of them, with their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Receiver)> {
+        self.0.iter().map(|(name, receiver)| (name.as_str(), receiver))
     }
 }
 
