@@ -3,6 +3,7 @@
 mod variables;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tocsin_shared::board::Alert;
 use tocsin_shared::ledger::NoticeKind;
 use tocsin_shared::{AlertStatus, IncidentSeverity, IncidentStatus, Labels};
 use url::Url;
@@ -45,7 +46,10 @@ pub(crate) struct Message {
 /// The value of a fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fact {
+    /// Our own words.
     Text(String),
+    /// What somebody is called, which may hold anything.
+    Name(String),
     /// Shown in the reader's time zone where the provider can.
     Time(DateTime<Utc>),
 }
@@ -80,18 +84,12 @@ pub(crate) enum Tone {
 impl Message {
     /// What is said of the story.
     pub(crate) fn of(story: &Story, texts: &Texts) -> Self {
-        Self::about(story, story.kind, texts)
+        Self::about(story, told_kind(story), texts)
     }
 
     /// What is said of where the incident of the story stands, whatever happened last.
     pub(crate) fn of_state(story: &Story, texts: &Texts) -> Self {
-        let kind = match story.record.incident.status {
-            IncidentStatus::Triggered => NoticeKind::Triggered,
-            IncidentStatus::Acknowledged => NoticeKind::Acknowledged,
-            IncidentStatus::Resolved => NoticeKind::Resolved,
-            IncidentStatus::Canceled => NoticeKind::Canceled,
-        };
-        Self::about(story, kind, texts)
+        Self::about(story, state_kind(story.record.incident.status), texts)
     }
 
     fn about(story: &Story, kind: NoticeKind, texts: &Texts) -> Self {
@@ -126,9 +124,27 @@ impl Message {
     }
 }
 
+/// The kind that tells of nothing but how an incident stands.
+pub(crate) const fn state_kind(status: IncidentStatus) -> NoticeKind {
+    match status {
+        IncidentStatus::Triggered => NoticeKind::Triggered,
+        IncidentStatus::Acknowledged => NoticeKind::Acknowledged,
+        IncidentStatus::Resolved => NoticeKind::Resolved,
+        IncidentStatus::Canceled => NoticeKind::Canceled,
+    }
+}
+
+/// Why somebody is told. Who is told in another's place is told how the incident stands, with a note on top.
+fn told_kind(story: &Story) -> NoticeKind {
+    match story.kind {
+        NoticeKind::Undelivered => state_kind(story.record.incident.status),
+        kind => kind,
+    }
+}
+
 /// The alerts that a message lists: those that fire, the worst and oldest first; once none does, all that did.
-fn listed(story: &Story) -> Vec<&tocsin_shared::board::Alert> {
-    let fires = |alert: &&tocsin_shared::board::Alert| alert.status == AlertStatus::Firing;
+fn listed(story: &Story) -> Vec<&Alert> {
+    let fires = |alert: &&Alert| alert.status == AlertStatus::Firing;
     let mut alerts: Vec<_> = story.alerts.iter().filter(fires).collect();
     if alerts.is_empty() {
         alerts = story.alerts.iter().collect();
@@ -158,7 +174,7 @@ fn facts(story: &Story) -> Vec<(&'static str, Fact)> {
         facts.push(("Firing", Fact::Text(firing)));
     }
     facts.push(("Since", Fact::Time(incident.triggered_at)));
-    let by = |name: &'static str, by: &Option<String>| by.clone().map(|by| (name, Fact::Text(by)));
+    let by = |name: &'static str, by: &Option<String>| by.clone().map(|by| (name, Fact::Name(by)));
     if let Some(at) = incident.acknowledged_at {
         facts.push(("Acknowledged", Fact::Time(at)));
         facts.extend(by("Acknowledged by", &incident.acknowledged_by));
@@ -224,13 +240,17 @@ fn sign(story: &Story, kind: NoticeKind) -> &'static str {
 /// The headline without its sign: the same for as long as the incident has its title.
 pub(crate) fn subject(story: &Story, texts: &Texts) -> String {
     let (listed, links) = (listed(story), links(story));
-    let mut variables = variables::of_incident(story, story.kind, &listed, &links);
+    let mut variables = variables::of_incident(story, told_kind(story), &listed, &links);
     variables.sign = "";
     texts.title(&variables)
 }
 
 /// The word for why somebody is told.
-pub(crate) const fn what(kind: NoticeKind) -> &'static str {
+pub(crate) fn reason(story: &Story) -> &'static str {
+    what(told_kind(story))
+}
+
+const fn what(kind: NoticeKind) -> &'static str {
     match kind {
         NoticeKind::Triggered => "Triggered",
         NoticeKind::Updated => "Updated",
@@ -241,7 +261,7 @@ pub(crate) const fn what(kind: NoticeKind) -> &'static str {
         NoticeKind::Flapping => "Flapping",
         NoticeKind::Reminder => "Reminder",
         NoticeKind::Escalated => "Escalated",
-        NoticeKind::Undelivered => "Undelivered elsewhere",
+        NoticeKind::Undelivered => "Undelivered",
     }
 }
 

@@ -5,10 +5,11 @@ use std::str::FromStr;
 
 use tocsin_service::with_causes;
 use tocsin_shared::ledger::NoticeKind;
-use tocsin_shared::{IncidentId, IncidentStatus, NotificationId};
-use tocsin_store::{IncidentRecord, Store, StoreError};
+use tocsin_shared::{IncidentId, NotificationId};
+use tocsin_store::{Store, StoreError};
 
 use super::{Config, receiver};
+use crate::message::state_kind;
 use crate::story::Story;
 
 /// How somebody names an incident.
@@ -68,7 +69,7 @@ async fn story(config: &Config, name: IncidentName, kind: Option<NoticeKind>) ->
     let alerts = store.incident_alerts(record.incident.id).await?;
     Ok(Some(Story {
         notice: NotificationId::generate(),
-        kind: kind.unwrap_or(as_it_stands(&record)),
+        kind: kind.unwrap_or(state_kind(record.incident.status)),
         revision: record.incident.version,
         at: record.incident.updated_at,
         alerts,
@@ -78,13 +79,4 @@ async fn story(config: &Config, name: IncidentName, kind: Option<NoticeKind>) ->
         message: None,
         is_test: false,
     }))
-}
-
-fn as_it_stands(record: &IncidentRecord) -> NoticeKind {
-    match record.incident.status {
-        IncidentStatus::Triggered => NoticeKind::Triggered,
-        IncidentStatus::Acknowledged => NoticeKind::Acknowledged,
-        IncidentStatus::Resolved => NoticeKind::Resolved,
-        IncidentStatus::Canceled => NoticeKind::Canceled,
-    }
 }

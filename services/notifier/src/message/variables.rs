@@ -132,3 +132,29 @@ fn in_common(alerts: &[&Alert]) -> Labels {
     common.retain(|name, value| others.iter().all(|alert| alert.newest.annotations.get(name) == Some(value)));
     common
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+    use tocsin_service::config::document::{alert_sample, incident_sample};
+
+    use super::*;
+    use crate::story::told;
+
+    fn names(value: &impl Serialize) -> BTreeSet<String> {
+        match serde_json::to_value(value).unwrap() {
+            Value::Object(object) => object.keys().cloned().collect(),
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn the_sample_against_which_templates_are_checked_has_every_name_and_no_other() {
+        let story = told::told(NoticeKind::Undelivered);
+        let alerts: Vec<&Alert> = story.alerts.iter().collect();
+        assert_eq!(names(&of_incident(&story, story.kind, &alerts, &[])), names(&incident_sample()));
+        assert_eq!(names(&of_alert(alerts[0], &Labels::new())), names(&alert_sample()));
+    }
+}

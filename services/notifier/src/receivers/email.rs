@@ -123,7 +123,7 @@ impl Email {
     }
 
     fn subject(&self, story: &Story) -> String {
-        let what = if story.is_test { "Test" } else { message::what(story.kind) };
+        let what = if story.is_test { "Test" } else { message::reason(story) };
         format!("[{what}] {}", message::subject(story, &self.texts))
     }
 

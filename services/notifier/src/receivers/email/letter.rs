@@ -71,7 +71,7 @@ impl<'a> Values<'a> {
             labels.push(("more labels", more_labels.to_string()));
         }
         let fact = |value: &Fact| match value {
-            Fact::Text(text) => text.clone(),
+            Fact::Text(text) | Fact::Name(text) => text.clone(),
             Fact::Time(at) => utc(*at),
         };
         Self {

@@ -110,7 +110,7 @@ fn mrkdwn(text: &str) -> Value {
 
 fn field(name: &str, value: &Fact) -> Value {
     let value = match value {
-        Fact::Text(text) => escaped(text, MAX_FIELD_CHARS),
+        Fact::Text(text) | Fact::Name(text) => escaped(text, MAX_FIELD_CHARS),
         Fact::Time(at) => format!("<!date^{}^{{date_short_pretty}} {{time_secs}}|{}>", at.timestamp(), utc(*at)),
     };
     json!({"type": "mrkdwn", "text": format!("*{name}*\n{value}")})

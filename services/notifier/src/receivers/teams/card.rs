@@ -13,6 +13,9 @@ const MAX_BODY_BYTES: usize = 20_000;
 /// Most links, each of which is an action of the card.
 const MAX_LINKS: usize = 4;
 
+/// Longest name of somebody, in characters.
+const MAX_NAME_CHARS: usize = 100;
+
 /// How much of a message is shown; characters for each text.
 #[derive(Debug, Clone, Copy)]
 struct Room {
@@ -117,8 +120,7 @@ fn card(message: &Message, room: Room) -> Value {
         // A run ends with its line.
         items.extend(cut(summary, room.summary).lines().map(|line| rich(&[run(line, &json!({}))])));
     }
-    let facts = message.facts.iter().map(|(name, value)| json!({"title": name, "value": fact(value)}));
-    items.push(json!({"type": "FactSet", "facts": facts.collect::<Vec<_>>()}));
+    items.extend(facts(message));
     items.extend(alerts(message, room));
     items.extend(labels(&message.labels, room));
     let mut card = json!({
@@ -135,6 +137,24 @@ fn card(message: &Message, room: Room) -> Value {
         card["actions"] = links.into();
     }
     card
+}
+
+/// A fact set would read what people are called as Markdown; they stand below it.
+fn facts(message: &Message) -> Vec<Value> {
+    let (mut facts, mut names) = (Vec::new(), Vec::new());
+    for (name, value) in &message.facts {
+        let value = match value {
+            Fact::Text(text) => text.clone(),
+            Fact::Time(at) => utc(*at),
+            Fact::Name(text) => {
+                let name = run(&format!("{name}: "), &json!({"weight": "Bolder"}));
+                names.push(rich(&[name, run(&cut(text, MAX_NAME_CHARS), &json!({}))]));
+                continue;
+            }
+        };
+        facts.push(json!({"title": name, "value": value}));
+    }
+    std::iter::once(json!({"type": "FactSet", "facts": facts})).chain(names).collect()
 }
 
 fn alerts(message: &Message, room: Room) -> Vec<Value> {
@@ -183,25 +203,6 @@ fn run(text: &str, looks: &Value) -> Value {
     run
 }
 
-/// Values of facts are read as Markdown: names of people may hold some.
-fn fact(value: &Fact) -> String {
-    match value {
-        Fact::Text(text) => markdown(&cut(text, 100)),
-        Fact::Time(at) => utc(*at),
-    }
-}
-
-/// A text with Markdown's characters escaped.
-fn markdown(text: &str) -> String {
-    text.chars().fold(String::new(), |mut out, c| {
-        if "\\`*_[]()#~|<>".contains(c) {
-            out.push('\\');
-        }
-        out.push(c);
-        out
-    })
-}
-
 fn action(link: &Link) -> Value {
     json!({"type": "Action.OpenUrl", "title": link.name, "url": link.url})
 }
@@ -226,14 +227,4 @@ fn cut(text: &str, max: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(max.saturating_sub(1)).chain(['…']).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_names_of_people_are_no_markdown() {
-        assert_eq!(markdown("ada_l *boss* [x](y)"), r"ada\_l \*boss\* \[x\]\(y\)");
-    }
 }
