@@ -10,6 +10,7 @@ mod inbox;
 mod kill_points;
 mod least_privilege;
 mod outage;
+mod payloads;
 mod peer_routing;
 mod real_clients;
 mod real_input;

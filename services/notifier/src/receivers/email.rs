@@ -157,7 +157,12 @@ impl Email {
 
     /// A reply of 5xx is final (RFC 5321, 4.2.1); one of 4xx and everything else may pass.
     fn failure(&self, error: &smtp::Error) -> Sent {
-        let text = redacted(&with_causes(error), &self.secrets());
+        let words = match (error.status(), std::error::Error::source(error)) {
+            (Some(code), Some(reply)) => format!("{code} {reply}"),
+            // It tells its cause itself.
+            _ => error.to_string(),
+        };
+        let text = redacted(&words, &self.secrets());
         if error.is_permanent() { Sent::refused(&bounded(&text)) } else { Sent::failed(&text) }
     }
 

@@ -11,4 +11,5 @@
 mod failures;
 mod notifier;
 mod outages;
+mod receivers;
 mod secrets;
