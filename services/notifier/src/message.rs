@@ -5,6 +5,7 @@ mod variables;
 use chrono::{DateTime, TimeDelta, Utc};
 use tocsin_shared::board::Alert;
 use tocsin_shared::ledger::NoticeKind;
+use tocsin_shared::template::Variables;
 use tocsin_shared::{AlertStatus, IncidentSeverity, IncidentStatus, Labels};
 use url::Url;
 
@@ -33,6 +34,8 @@ pub(crate) struct Message {
     pub(crate) facts: Vec<(&'static str, Fact)>,
     /// What the alerts' labels have in common.
     pub(crate) labels: Labels,
+    /// What is said of `alerts`.
+    pub(crate) heading: &'static str,
     /// What fires; once nothing does, what fired.
     pub(crate) alerts: Vec<Line>,
     /// How many more there are than `alerts`.
@@ -93,15 +96,11 @@ impl Message {
     }
 
     fn about(story: &Story, kind: NoticeKind, texts: &Texts) -> Self {
-        let listed = listed(story);
+        let alerts = listed(story);
         let incident = &story.record.incident;
         let links = links(story);
-        let variables = variables::of_incident(story, kind, &listed, &links);
+        let variables = Variables::of(&variables::of_incident(story, kind, &alerts, &links));
         let total = if incident.firing.total() > 0 { incident.firing.total() } else { incident.alert_count };
-        let lines = listed.iter().map(|alert| Line {
-            text: texts.alert(&variables::of_alert(alert, &incident.labels)),
-            url: alert.newest.source_url.as_deref().and_then(safe_link),
-        });
         Self {
             title: texts.title(&variables),
             what: what(kind),
@@ -110,8 +109,15 @@ impl Message {
             summary: texts.summary(&variables),
             facts: facts(story),
             labels: incident.labels.clone(),
-            alerts: lines.collect(),
-            more: usize::try_from(total).unwrap_or_default().saturating_sub(listed.len()),
+            heading: if incident.firing.total() > 0 { "Firing alerts" } else { "Alerts that fired" },
+            alerts: alerts
+                .iter()
+                .map(|alert| Line {
+                    text: texts.alert(&Variables::of(&variables::of_alert(alert, &incident.labels))),
+                    url: alert.newest.source_url.as_deref().and_then(safe_link),
+                })
+                .collect(),
+            more: usize::try_from(total).unwrap_or_default().saturating_sub(alerts.len()),
             links,
             tone: tone(story),
         }
@@ -242,7 +248,7 @@ pub(crate) fn subject(story: &Story, texts: &Texts) -> String {
     let (listed, links) = (listed(story), links(story));
     let mut variables = variables::of_incident(story, told_kind(story), &listed, &links);
     variables.sign = "";
-    texts.title(&variables)
+    texts.title(&Variables::of(&variables))
 }
 
 /// The word for why somebody is told.

@@ -119,7 +119,7 @@ fn field(name: &str, value: &Fact) -> Value {
 /// As many lines as fit into one section, and how many are left.
 fn alerts(message: &Message) -> String {
     let (lines, more) = message.first_alerts(MAX_ALERTS);
-    let mut text = "*Alerts*".to_owned();
+    let mut text = format!("*{}*", message.heading);
     let mut used = text.chars().count();
     let mut left = more;
     for line in lines {
@@ -134,7 +134,7 @@ fn alerts(message: &Message) -> String {
         }
     }
     if left > 0 {
-        text += &format!("\n… and {left} more");
+        text = format!("{text}\n… and {left} more");
     }
     text
 }

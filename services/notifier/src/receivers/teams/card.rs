@@ -118,7 +118,8 @@ fn card(message: &Message, room: Room) -> Value {
     }
     if let Some(summary) = &message.summary {
         // A run ends with its line.
-        items.extend(cut(summary, room.summary).lines().map(|line| rich(&[run(line, &json!({}))])));
+        let lines = cut(summary, room.summary);
+        items.extend(lines.lines().enumerate().map(|(index, line)| below(index, rich(&[run(line, &json!({}))]))));
     }
     items.extend(facts(message));
     items.extend(alerts(message, room));
@@ -159,13 +160,13 @@ fn facts(message: &Message) -> Vec<Value> {
 
 fn alerts(message: &Message, room: Room) -> Vec<Value> {
     let (lines, more) = message.first_alerts(room.alerts);
-    let mut items: Vec<Value> = lines.iter().map(|line| alert(line, room)).collect();
-    if more > 0 {
-        items.push(rich(&[run(&format!("… and {more} more"), &json!({"isSubtle": true}))]));
+    if lines.is_empty() && more == 0 {
+        return Vec::new();
     }
-    if items.is_empty() {
-        return items;
-    }
+    let heading = rich(&[run(message.heading, &json!({"weight": "Bolder"}))]);
+    let more = (more > 0).then(|| rich(&[run(&format!("… and {more} more"), &json!({"isSubtle": true}))]));
+    let items = std::iter::once(heading).chain(lines.iter().map(|line| alert(line, room))).chain(more);
+    let items: Vec<Value> = items.enumerate().map(|(index, item)| below(index, item)).collect();
     vec![json!({"type": "Container", "separator": true, "items": items})]
 }
 
@@ -189,6 +190,14 @@ fn labels(labels: &Labels, room: Room) -> Option<Value> {
         text.push(format!("and {more} more labels"));
     }
     Some(rich(&[run(&text.join("  ·  "), &json!({"size": "Small", "isSubtle": true}))]))
+}
+
+/// A line that stands close below the one before it, if there is one.
+fn below(index: usize, mut line: Value) -> Value {
+    if index > 0 {
+        line["spacing"] = "Small".into();
+    }
+    line
 }
 
 fn rich(runs: &[Value]) -> Value {

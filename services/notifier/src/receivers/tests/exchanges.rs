@@ -227,6 +227,19 @@ async fn mails_of_an_incident_are_one_thread_and_a_repeat_is_the_same_mail() {
 }
 
 #[tokio::test]
+async fn no_text_of_a_sender_becomes_a_header_or_ends_a_mail() {
+    let server = SmtpServer::start().unwrap();
+    let mut story = told::told(NoticeKind::Triggered);
+    story.record.incident.title = "x\r\nBcc: eve@example.com\r\n\r\n.\r\nMAIL FROM:<eve@example.com>".to_owned();
+    story.record.incident.summary = Some("a\r\n.\r\nQUIT\r\n.".to_owned());
+    assert_eq!(tell(&email(&server, "none"), &story).await.answer, Answer::Taken);
+    let mails = server.wait_for(1, Duration::from_secs(5)).await.unwrap();
+    assert_eq!((mails.len(), mails[0].header("Bcc")), (1, None));
+    assert!(mails[0].header("Subject").unwrap().contains("Bcc: eve@example.com"), "{:?}", mails[0].header("Subject"));
+    assert!(mails[0].text.contains("\n.\nQUIT\n."), "{}", mails[0].text);
+}
+
+#[tokio::test]
 async fn a_mail_server_refuses_for_good_or_for_now() {
     let server = SmtpServer::start().unwrap();
     let receivers = email(&server, "none");

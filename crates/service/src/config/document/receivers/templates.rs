@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tocsin_shared::template::{Template, TemplateError};
+use tocsin_shared::template::{Template, TemplateError, Variables};
 use tocsin_shared::with_causes;
 
 use super::Faults;
@@ -30,7 +30,9 @@ impl TemplatesSection {
             ("summary", &self.summary, &incident),
             ("alert", &self.alert, &alert_sample()),
         ] {
-            let Some(Err(error)) = text.as_ref().map(|text| Template::checked(text, sample)) else { continue };
+            let Some(Err(error)) = text.as_ref().map(|text| Template::checked(text, &Variables::of(sample))) else {
+                continue;
+            };
             let known = || sample.as_object().map(|names| names.keys().cloned().collect::<Vec<_>>().join(", "));
             let remedy = match &error {
                 TemplateError::Unknown { .. } => format!("use one of {}", known().unwrap_or_default()),
