@@ -179,6 +179,9 @@ fn facts(story: &Story) -> Vec<(&'static str, Fact)> {
         let firing = format!("{} of {} {alerts}", incident.firing.total(), incident.alert_count);
         facts.push(("Firing", Fact::Text(firing)));
     }
+    if let Some(silenced) = silenced(story) {
+        facts.push(("Silenced", Fact::Text(silenced)));
+    }
     facts.push(("Since", Fact::Time(incident.triggered_at)));
     let by = |name: &'static str, by: &Option<String>| by.clone().map(|by| (name, Fact::Name(by)));
     if let Some(at) = incident.acknowledged_at {
@@ -191,6 +194,16 @@ fn facts(story: &Story) -> Vec<(&'static str, Fact)> {
         facts.extend(by(if canceled { "Canceled by" } else { "Resolved by" }, &incident.resolved_by));
     }
     facts
+}
+
+/// How many of the alerts that fire are silenced, as far as they are loaded; nothing if none is.
+fn silenced(story: &Story) -> Option<String> {
+    let is_silenced = |alert: &&Alert| alert.status == AlertStatus::Firing && alert.silenced_by.is_some();
+    let count = story.alerts.iter().filter(is_silenced).count();
+    let are_all = usize::try_from(story.record.incident.alert_count).is_ok_and(|all| all <= story.alerts.len());
+    (count > 0).then(|| {
+        format!("{}{count} {}", if are_all { "" } else { "at least " }, if count == 1 { "alert" } else { "alerts" })
+    })
 }
 
 /// The incident's page, and where the first alerts that say so are explained and shown.

@@ -4,14 +4,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use tocsin_shared::incident::FiringCounts;
 use tocsin_shared::ledger::NoticeKind;
-use tocsin_shared::{AlertStatus, IncidentStatus};
+use tocsin_shared::{AlertStatus, IncidentStatus, SilenceId};
 
 use super::{InsteadOf, Story, sample};
 
 /// What a receiver is told in each case, with its name.
 pub(crate) fn every_case() -> Vec<(String, Story)> {
     let kinds = NoticeKind::ALL.iter().map(|&kind| (kind.to_string(), told(kind)));
-    kinds.chain([("test".to_owned(), test()), ("many_alerts".to_owned(), many_alerts(50))]).collect()
+    let others = [("test", test()), ("many_alerts", many_alerts(50)), ("silenced", silenced())];
+    kinds.chain(others.map(|(case, story)| (case.to_owned(), story))).collect()
 }
 
 /// What a receiver is told of a notice of this kind.
@@ -56,6 +57,13 @@ pub(crate) fn told(kind: NoticeKind) -> Story {
 /// A message that tries a receiver out, under an id that does not change.
 pub(crate) fn test() -> Story {
     Story { notice: told(NoticeKind::Triggered).notice, ..sample::test(noon()) }
+}
+
+/// Somebody has silenced one of the alerts.
+fn silenced() -> Story {
+    let mut story = told(NoticeKind::Updated);
+    story.alerts[0].silenced_by = Some(SilenceId::generate());
+    story
 }
 
 /// So many alerts fire, and as many more are not even loaded.

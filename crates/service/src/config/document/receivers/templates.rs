@@ -51,7 +51,7 @@ pub fn incident_sample() -> Value {
         "kind": "triggered", "what": "Triggered", "sign": "🔴", "number": 12, "title": "Disk of db-1 is full",
         "status": "triggered", "severity": "critical", "summary": "No space is left.",
         "labels": alert["labels"], "annotations": alert["annotations"], "firing": 1, "alert_count": 2,
-        "alerts": [alert], "more": 0, "declared": false, "age": "5 min",
+        "alerts": [alert], "more": 0, "silenced": "1 alert", "declared": false, "age": "5 min",
         "triggered_at": "2026-11-23 12:00:00 UTC", "acknowledged_at": "2026-11-23 12:05:00 UTC",
         "acknowledged_by": "Ada", "resolved_at": "2026-11-23 12:30:00 UTC", "resolved_by": "Ada",
         "link": "https://tocsin.example.com/incidents/12", "runbook_url": "https://runbooks.example.com/disk",
