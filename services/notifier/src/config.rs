@@ -19,6 +19,11 @@ const REQUEST_TIMEOUT: Variable<Duration> = Variable::new(
     || Duration::from_secs(5),
     "longest that a receiver may take to answer (100ms to 15s)",
 );
+const DEADLINE: Variable<Duration> = Variable::new(
+    "TOCSIN_NOTIFIER_DEADLINE",
+    || Duration::from_hours(1),
+    "how long a receiver may be owed a notice before it is given up, and its fallback told (1s to 7d)",
+);
 
 /// Longest that Redis may take to answer.
 const BUS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -33,6 +38,7 @@ pub const VARIABLES: &[&dyn Documented] = &[
     &common::DATABASE_URL,
     &common::DATABASE_CONNECTIONS,
     &REQUEST_TIMEOUT,
+    &DEADLINE,
 ];
 
 /// The configuration of the notifier.
@@ -46,6 +52,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Longest that a receiver may take.
     pub request_timeout: Duration,
+    /// How long a receiver may be owed a notice.
+    pub deadline: Duration,
     /// Where the file is.
     pub config_path: Option<PathBuf>,
     pub(crate) receivers: Receivers,
@@ -70,11 +78,14 @@ impl Config {
             &REQUEST_TIMEOUT,
             "make it shorter than TOCSIN_DRAIN_DELAY and TOCSIN_SHUTDOWN_TIMEOUT together: what is on its way could not finish",
         );
+        let deadline = env.get(&DEADLINE);
+        let bounds = Duration::from_secs(1)..=Duration::from_hours(7 * 24);
+        env.check(bounds.contains(&deadline), &DEADLINE, "use a duration from 1s to 7d");
         let config_path = env.get(&common::CONFIG);
         let receivers =
             Document::load(config_path.as_deref()).and_then(|document| Receivers::from_document(&document, env));
         let receivers = env.keep(receivers);
         env.finish()?;
-        Ok(Self { service, bus, store, request_timeout, config_path, receivers })
+        Ok(Self { service, bus, store, request_timeout, deadline, config_path, receivers })
     }
 }

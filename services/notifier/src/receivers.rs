@@ -102,6 +102,11 @@ impl Receivers {
     pub(crate) fn get(&self, name: &str) -> Option<&Receiver> {
         self.0.get(name)
     }
+
+    /// All of them, with their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Receiver)> {
+        self.0.iter().map(|(name, receiver)| (name.as_str(), receiver))
+    }
 }
 
 impl Sent {
