@@ -3,6 +3,9 @@
 //! A notifier claims a row with a lease: a token that only it knows, and a time after which another may claim the row.
 //! The outcome is written only under the token, so a notifier that lost its lease cannot overwrite what the next one did.
 
+mod list;
+mod redrive;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Duration, Utc};
@@ -14,6 +17,9 @@ use tocsin_shared::ledger::{self, Notice, NoticeKind, Pair, Pending, Plan, Row, 
 use tocsin_shared::{IncidentId, NotificationId};
 use uuid::Uuid;
 
+pub use self::list::{DeliveryRecord, NoticeFilter, NoticeRecord};
+pub(crate) use self::redrive::notices_redrive_in_txn;
+pub use self::redrive::{NoticesRedriven, RedrivenNotice};
 use crate::alert::known;
 use crate::{Operation, Store, StoreError};
 

@@ -46,7 +46,9 @@ pub use error::StoreError;
 pub use event::DecisionRecord;
 pub use inbox::InboxApplied;
 pub use incident::{IncidentFilter, IncidentRecord};
-pub use ledger::{Attempt, ClaimedNotice, Verdict};
+pub use ledger::{
+    Attempt, ClaimedNotice, DeliveryRecord, NoticeFilter, NoticeRecord, NoticesRedriven, RedrivenNotice, Verdict,
+};
 pub use migrations::migrate;
 pub use operation::Operation;
 pub use page::{Page, Window};

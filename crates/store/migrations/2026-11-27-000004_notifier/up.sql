@@ -15,6 +15,10 @@ ALTER TABLE notifications ADD CONSTRAINT notifications_once UNIQUE (incident_id,
 CREATE INDEX notifications_due ON notifications (receiver, next_attempt_at, id) WHERE status IN ('pending', 'sending');
 CREATE INDEX notifications_dead ON notifications (finished_at DESC, id) WHERE status = 'dead';
 
+-- One that is driven again begins with its first attempt anew.
+ALTER TABLE deliveries DROP CONSTRAINT deliveries_notification_id_attempt_key;
+CREATE INDEX deliveries_of_notification ON deliveries (notification_id, id);
+
 -- What the provider calls the message that tells of an incident, where it can be edited later or answered to.
 CREATE TABLE messages (
     incident_id uuid NOT NULL REFERENCES incidents (id),
