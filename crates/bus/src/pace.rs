@@ -101,13 +101,7 @@ impl Paces {
         self.run(destination, &[], 0, pause).await.map(drop)
     }
 
-    async fn run(
-        &self,
-        destination: &str,
-        quotas: &[Quota],
-        calls: u32,
-        hold: Duration,
-    ) -> Result<Leave, BusError> {
+    async fn run(&self, destination: &str, quotas: &[Quota], calls: u32, hold: Duration) -> Result<Leave, BusError> {
         let mut arguments = vec![calls.to_string(), hold.as_micros().to_string()];
         for quota in quotas {
             arguments.push((quota.interval.as_secs_f64() * 1e6).to_string());

@@ -6,6 +6,8 @@
 mod bury;
 mod claim;
 mod finish;
+mod list;
+mod redrive;
 mod write;
 
 use std::time::Duration;
@@ -17,6 +19,9 @@ use uuid::Uuid;
 
 pub use self::bury::{Burial, Buried, GoneReceiver, Waiting};
 pub use self::claim::{Claim, Room};
+pub use self::list::{DeliveryRecord, NoticeFilter, NoticeRecord};
+pub(crate) use self::redrive::notices_redrive_in_txn;
+pub use self::redrive::{NoticesRedriven, RedrivenNotice};
 pub(crate) use self::write::{notices_hush_in_txn, notices_insert_in_txn};
 
 /// A notice that this process may send, until its lease ends.

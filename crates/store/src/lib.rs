@@ -48,7 +48,8 @@ pub use event::DecisionRecord;
 pub use inbox::InboxApplied;
 pub use incident::{IncidentFilter, IncidentRecord};
 pub use ledger::{
-    Attempt, Burial, Buried, Claim, ClaimedNotice, GoneReceiver, Outcome, Room, Verdict, Waiting,
+    Attempt, Burial, Buried, Claim, ClaimedNotice, DeliveryRecord, GoneReceiver, NoticeFilter, NoticeRecord,
+    NoticesRedriven, Outcome, RedrivenNotice, Room, Verdict, Waiting,
 };
 pub use migrations::migrate;
 pub use operation::Operation;

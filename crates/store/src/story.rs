@@ -73,10 +73,8 @@ impl Store {
         if notices.is_empty() {
             return Ok(Vec::new());
         }
-        self.run(Operation::Stories, |connection| {
-            async move { stories_read(connection, notices).await }.scope_boxed()
-        })
-        .await
+        self.run(Operation::Stories, |connection| async move { stories_read(connection, notices).await }.scope_boxed())
+            .await
     }
 }
 

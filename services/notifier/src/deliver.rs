@@ -156,7 +156,8 @@ impl Delivery {
             }
             metrics::superseded(claim.folded);
             // What was claimed has a receiver: we named those that we know.
-            let known = claim.notices.into_iter().filter_map(|notice| Some((receivers.get(&notice.receiver)?.clone(), notice)));
+            let known =
+                claim.notices.into_iter().filter_map(|notice| Some((receivers.get(&notice.receiver)?.clone(), notice)));
             let (known, notices): (Vec<Receiver>, Vec<ClaimedNotice>) = known.unzip();
             for (receiver, notice) in known.iter().zip(&notices) {
                 self.lanes.begin(&notice.receiver, receiver.provider.destination());
@@ -165,7 +166,8 @@ impl Delivery {
                 Ok(stories) => stories,
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "cannot read the incidents of notices");
-                    let back = notices.into_iter().zip(known).map(|(notice, receiver)| (notice, receiver, UNREADABLE_WAIT));
+                    let back =
+                        notices.into_iter().zip(known).map(|(notice, receiver)| (notice, receiver, UNREADABLE_WAIT));
                     self.put_back(back.collect()).await;
                     return open.more_at;
                 }

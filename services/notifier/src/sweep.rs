@@ -101,7 +101,8 @@ fn split(receivers: &Receivers, gone: Vec<GoneReceiver>) -> (Vec<GoneReceiver>, 
 }
 
 fn unknown(receivers: &Receivers, waiting: &[Waiting]) -> Vec<Burial> {
-    let unknown = waiting.iter().filter(|waiting| waiting.oldest_due >= 0.0 && receivers.get(&waiting.receiver).is_none());
+    let unknown =
+        waiting.iter().filter(|waiting| waiting.oldest_due >= 0.0 && receivers.get(&waiting.receiver).is_none());
     unknown
         .map(|waiting| Burial {
             receiver: waiting.receiver.clone(),

@@ -50,7 +50,9 @@ impl NoticeKind {
 
 #[cfg(test)]
 mod tests {
-    use super::NoticeKind::{Acknowledged, Canceled, Escalated, Reminder, Reopened, Resolved, Triggered, Undelivered, Updated};
+    use super::NoticeKind::{
+        Acknowledged, Canceled, Escalated, Reminder, Reopened, Resolved, Triggered, Undelivered, Updated,
+    };
     use super::*;
 
     #[track_caller]

@@ -20,6 +20,10 @@ CREATE INDEX notifications_due ON notifications (receiver, next_attempt_at, id) 
 CREATE INDEX notifications_open ON notifications (incident_id, receiver, revision) WHERE status IN ('pending', 'sending');
 CREATE INDEX notifications_dead ON notifications (finished_at DESC, id) WHERE status = 'dead';
 
+-- One that is driven again begins with its first attempt anew.
+ALTER TABLE deliveries DROP CONSTRAINT deliveries_notification_id_attempt_key;
+CREATE INDEX deliveries_of_notification ON deliveries (notification_id, id);
+
 -- What the provider calls the message that tells of an incident, where it can be edited later or answered to.
 CREATE TABLE messages (
     incident_id uuid NOT NULL REFERENCES incidents (id),

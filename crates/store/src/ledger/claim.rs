@@ -180,10 +180,8 @@ impl Store {
             return Ok(Claim::default());
         }
         self.run(Operation::LedgerClaim, |connection| {
-            async move {
-                connection.transaction(async |connection| claim_in_txn(connection, rooms, lease).await).await
-            }
-            .scope_boxed()
+            async move { connection.transaction(async |connection| claim_in_txn(connection, rooms, lease).await).await }
+                .scope_boxed()
         })
         .await
     }
@@ -202,10 +200,8 @@ async fn claim_in_txn(
         .load(connection)
         .await?;
     let followed: Vec<Uuid> = rows.iter().filter(|row| row.is_followed).map(|row| row.id).collect();
-    let mut claim = Claim {
-        notices: rows.into_iter().map(ClaimedNotice::try_from).collect::<Result<_, _>>()?,
-        folded: 0,
-    };
+    let mut claim =
+        Claim { notices: rows.into_iter().map(ClaimedNotice::try_from).collect::<Result<_, _>>()?, folded: 0 };
     if !followed.is_empty() {
         fold_in_txn(connection, &mut claim, followed, lease).await?;
     }

@@ -49,7 +49,8 @@ async fn a_story_of_many_alerts_is_bounded() {
     let (store, _) = fresh().await;
     let pods: Vec<String> = (0..120).map(|n| format!("pod-{n}")).collect();
     apply(&store, &pods.iter().map(|pod| delivery("Down", pod, AlertStatus::Firing, 1)).collect::<Vec<_>>()).await;
-    apply(&store, &pods[..90].iter().map(|pod| delivery("Down", pod, AlertStatus::Resolved, 2)).collect::<Vec<_>>()).await;
+    apply(&store, &pods[..90].iter().map(|pod| delivery("Down", pod, AlertStatus::Resolved, 2)).collect::<Vec<_>>())
+        .await;
     let notice = claim(&store, 1, LONG).await;
     let story = store.stories(&notice).await.unwrap().remove(0).unwrap();
     assert_eq!(story.alerts.len(), 50);
@@ -62,10 +63,8 @@ async fn what_the_provider_calls_a_message_is_there_for_the_next_notice_of_the_i
     let (store, database) = fresh().await;
     apply(&store, &[firing("Down", 1), resolved("Down", 2)]).await;
     let first = claim_one(&store, LONG).await;
-    let named = Outcome {
-        message: Some(json!({"ts": "1.2"})),
-        ..outcome(&first, attempt(200, "ok"), Verdict::Delivered)
-    };
+    let named =
+        Outcome { message: Some(json!({"ts": "1.2"})), ..outcome(&first, attempt(200, "ok"), Verdict::Delivered) };
     store.ledger_finish(&[named]).await.unwrap();
     let second = claim_one(&store, LONG).await;
     let message = |story: Vec<Option<tocsin_store::StoryRecord>>| story.into_iter().next().unwrap().unwrap().message;
@@ -74,7 +73,8 @@ async fn what_the_provider_calls_a_message_is_there_for_the_next_notice_of_the_i
 
     // One that names nothing leaves it; one whose lease is over changes nothing.
     assert!(finish(&store, &second, attempt(200, "ok"), Verdict::Delivered).await);
-    let stale = Outcome { message: Some(json!({"ts": "9.9"})), ..outcome(&second, attempt(200, "ok"), Verdict::Delivered) };
+    let stale =
+        Outcome { message: Some(json!({"ts": "9.9"})), ..outcome(&second, attempt(200, "ok"), Verdict::Delivered) };
     store.ledger_finish(&[stale]).await.unwrap();
     assert_eq!(rows(&database, "reference->>'ts', destination", "messages").await, [["1.2", "ops's channel"]]);
 }

@@ -57,7 +57,8 @@ async fn of_several_that_are_dead_the_newest_is_told_to_the_fallback() {
     apply(&store, &[firing("Down", 1), resolved("Down", 2)]).await;
     die(&store, "first").await;
     die(&store, "second").await;
-    let told = rows(&database, "revision, status, because, coalesce(reason, '')", "notifications WHERE receiver = 'chief'");
+    let told =
+        rows(&database, "revision, status, because, coalesce(reason, '')", "notifications WHERE receiver = 'chief'");
     let expected = [["1", "superseded", "first", "a newer notice says it"], ["2", "pending", "second", ""]];
     assert_eq!(told.await, expected);
 }
@@ -81,7 +82,10 @@ async fn what_somebody_is_sending_or_is_not_due_yet_is_not_buried() {
     claim(&store, 1, LONG).await;
     database.sql("UPDATE notifications SET next_attempt_at = now() + '1 min' WHERE status = 'pending'").await.unwrap();
     assert_eq!(store.ledger_bury(&[burial("switched off")]).await.unwrap(), []);
-    database.sql("UPDATE notifications SET lease_until = now() - interval '1 s' WHERE status = 'sending'").await.unwrap();
+    database
+        .sql("UPDATE notifications SET lease_until = now() - interval '1 s' WHERE status = 'sending'")
+        .await
+        .unwrap();
     assert_eq!(store.ledger_bury(&[burial("switched off")]).await.unwrap()[0].notices, 1, "its holder is gone");
 }
 
@@ -97,7 +101,10 @@ async fn what_is_owed_for_too_long_is_dead_even_when_it_was_never_tried() {
     database.sql(&age("Down", "owed_since = now() - interval '61 min'")).await.unwrap();
     // Driven again, or put back: its time has not come.
     database.sql(&age("Slow", "owed_since = now() - interval '61 min', redriven_at = now()")).await.unwrap();
-    database.sql(&age("Late", "created_at = now() - interval '61 min', next_attempt_at = now() + '1 h'")).await.unwrap();
+    database
+        .sql(&age("Late", "created_at = now() - interval '61 min', next_attempt_at = now() + '1 h'"))
+        .await
+        .unwrap();
     let receivers = [("ops".to_owned(), Some("chief".to_owned()))];
     let expired = store.ledger_expire(&receivers, Duration::from_hours(1), "1h").await.unwrap();
     assert_eq!(expired.iter().map(|buried| buried.notices).collect::<Vec<_>>(), [1]);

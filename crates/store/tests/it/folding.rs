@@ -40,9 +40,14 @@ async fn after_an_outage_the_beginning_is_told_once_with_all_that_came_since() {
     let told = &claim.notices[0];
     assert_eq!((told.revision, told.kind, told.attempt), (4, NoticeKind::Triggered, 1));
     let said = |revision, kind| [revision, kind, "superseded", "a newer notice says it"];
-    let expected = [said("1", "triggered"), said("2", "updated"), said("3", "updated"), ["4", "triggered", "sending", ""]];
+    let expected =
+        [said("1", "triggered"), said("2", "updated"), said("3", "updated"), ["4", "triggered", "sending", ""]];
     assert_eq!(rows(&database, FATES, "notifications").await, expected);
-    assert_eq!(rows(&database, "owed_since", "notifications WHERE revision = 4").await, owed, "its deadline is the first's");
+    assert_eq!(
+        rows(&database, "owed_since", "notifications WHERE revision = 4").await,
+        owed,
+        "its deadline is the first's"
+    );
     assert_eq!(rows(&database, "attempts", "notifications WHERE revision < 4").await, [["0"], ["0"], ["0"]]);
 
     assert!(finish(&store, told, attempt(200, "ok"), Verdict::Delivered).await, "the lease is on the one that is told");
@@ -88,7 +93,8 @@ async fn what_is_put_back_counts_no_attempt_and_waits_for_its_turn() {
     let notice = claim_one(&store, LONG).await;
     store.ledger_put_back(&[(notice.clone(), Duration::from_mins(5))]).await.unwrap();
     nothing_is_due(&store).await;
-    let state = "status, attempts, lease_token IS NULL, extract(epoch FROM next_attempt_at - now()) BETWEEN 290 AND 300";
+    let state =
+        "status, attempts, lease_token IS NULL, extract(epoch FROM next_attempt_at - now()) BETWEEN 290 AND 300";
     assert_eq!(rows(&database, state, "notifications").await, [["pending", "0", "t", "t"]]);
     store.ledger_put_back(&[(notice, Duration::ZERO)]).await.unwrap();
     assert_eq!(rows(&database, state, "notifications").await, [["pending", "0", "t", "t"]], "its lease is over");

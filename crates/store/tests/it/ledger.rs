@@ -156,8 +156,7 @@ async fn a_lease_lasts_as_long_as_was_asked() {
     let first = claim_one(&store, lease).await;
     let left = "extract(epoch FROM lease_until - now()) BETWEEN 0 AND 0.3, status";
     assert_eq!(rows(&database, left, "notifications").await, [["t", "sending"]]);
-    let again =
-        poll::until("the lease to run out", DEADLINE, async || claim(&store, 1, LONG).await.pop());
+    let again = poll::until("the lease to run out", DEADLINE, async || claim(&store, 1, LONG).await.pop());
     assert_eq!(again.await.unwrap().id, first.id);
 }
 

@@ -42,7 +42,8 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const PACE: [Quota; 2] = [Quota { interval: SECOND, burst: 5 }, Quota { interval: Duration::from_secs(10), burst: 8 }];
+    const PACE: [Quota; 2] =
+        [Quota { interval: SECOND, burst: 5 }, Quota { interval: Duration::from_secs(10), burst: 8 }];
 
     #[test]
     fn a_burst_goes_at_once_and_then_one_per_interval() {
@@ -70,7 +71,11 @@ mod tests {
         bucket.note(&PACE[..1], 4, now);
         assert_eq!(bucket.take(&PACE[..1], 9, now).taken, 1);
         bucket.note(&PACE[..1], 1_000, now);
-        assert_eq!(bucket.take(&PACE[..1], 1, now + SECOND).taken, 1, "other notifiers' calls do not lock us out for long");
+        assert_eq!(
+            bucket.take(&PACE[..1], 1, now + SECOND).taken,
+            1,
+            "other notifiers' calls do not lock us out for long"
+        );
     }
 
     #[test]
