@@ -2,6 +2,8 @@
 
 mod answer;
 mod recorder;
+mod smtp;
 
 pub use self::answer::Answer;
 pub use self::recorder::{Recorded, Recorder};
+pub use self::smtp::{Mail, SmtpServer};

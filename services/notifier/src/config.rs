@@ -9,6 +9,7 @@ use tocsin_service::config::{
     ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
 };
 use tocsin_store::StoreConfig;
+use url::Url;
 
 use crate::receivers::Receivers;
 
@@ -23,6 +24,11 @@ const DEADLINE: Variable<Duration> = Variable::new(
     "TOCSIN_NOTIFIER_DEADLINE",
     || Duration::from_hours(1),
     "how long a receiver may be owed a notice before it is given up, and its fallback told (1s to 7d)",
+);
+const PUBLIC_URL: Variable<Option<Url>> = Variable::new(
+    "TOCSIN_PUBLIC_URL",
+    || None,
+    "where people reach the dashboard, such as https://tocsin.example.com; unset leaves links to incidents away",
 );
 
 /// Longest that Redis may take to answer.
@@ -39,6 +45,7 @@ pub const VARIABLES: &[&dyn Documented] = &[
     &common::DATABASE_CONNECTIONS,
     &REQUEST_TIMEOUT,
     &DEADLINE,
+    &PUBLIC_URL,
 ];
 
 /// The configuration of the notifier.
@@ -54,6 +61,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// How long a receiver may be owed a notice.
     pub deadline: Duration,
+    /// Where people reach the dashboard.
+    pub public_url: Option<Url>,
     /// Where the file is.
     pub config_path: Option<PathBuf>,
     pub(crate) receivers: Receivers,
@@ -81,11 +90,14 @@ impl Config {
         let deadline = env.get(&DEADLINE);
         let bounds = Duration::from_secs(1)..=Duration::from_hours(7 * 24);
         env.check(bounds.contains(&deadline), &DEADLINE, "use a duration from 1s to 7d");
+        let public_url = env.get(&PUBLIC_URL);
+        let is_web = public_url.as_ref().is_none_or(|url| matches!(url.scheme(), "https" | "http"));
+        env.check(is_web, &PUBLIC_URL, "use an address that begins with https://");
         let config_path = env.get(&common::CONFIG);
         let receivers =
             Document::load(config_path.as_deref()).and_then(|document| Receivers::from_document(&document, env));
         let receivers = env.keep(receivers);
         env.finish()?;
-        Ok(Self { service, bus, store, request_timeout, deadline, config_path, receivers })
+        Ok(Self { service, bus, store, request_timeout, deadline, public_url, config_path, receivers })
     }
 }

@@ -21,6 +21,7 @@ use tocsin_store::{Attempt, ClaimedNotice, Outcome, Store, StoryRecord, Verdict}
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
+use url::Url;
 
 use crate::lanes::Lanes;
 use crate::metrics::{self, DeathCause};
@@ -52,6 +53,8 @@ pub(crate) struct Notifier {
     pub(crate) http: Http,
     pub(crate) pacing: Pacing,
     pub(crate) receivers: Reloading<Receivers>,
+    /// Where people reach the dashboard.
+    pub(crate) public_url: Option<Url>,
     pub(crate) deadline: Deadline,
     pub(crate) request_timeout: Duration,
     pub(crate) shutdown: Shutdown,
@@ -235,7 +238,7 @@ impl Delivery {
         let sent = match story {
             None => Sent::refused("the incident no longer exists"),
             Some(record) => {
-                let story = story_of(&notice, record, destination);
+                let story = self.story(&notice, record, destination);
                 let sending = receiver.provider.send(&self.notifier.http, &story);
                 tokio::time::timeout(self.sending(), sending).await.unwrap_or_else(|_elapsed| Sent {
                     answer: Answer::Failed { retry_after: None },
@@ -309,22 +312,22 @@ impl Delivery {
     fn lease(&self) -> Duration {
         self.sending() + LEASE_MARGIN
     }
-}
 
-fn story_of(notice: &ClaimedNotice, record: StoryRecord, destination: &str) -> Story {
-    let StoryRecord { incident, alerts, message } = record;
-    let instead_of = notice.instead_of.clone().map(|(receiver, reason)| InsteadOf { receiver, reason });
-    Story {
-        notice: notice.id,
-        kind: notice.kind,
-        revision: notice.revision,
-        at: notice.created_at,
-        record: incident,
-        alerts,
-        link: None,
-        instead_of,
-        // A message at another destination cannot be edited from here.
-        message: message.filter(|(at, _)| at == destination).map(|(_, reference)| reference),
-        is_test: false,
+    fn story(&self, notice: &ClaimedNotice, record: StoryRecord, destination: &str) -> Story {
+        let StoryRecord { incident, alerts, message } = record;
+        let instead_of = notice.instead_of.clone().map(|(receiver, reason)| InsteadOf { receiver, reason });
+        Story {
+            notice: notice.id,
+            kind: notice.kind,
+            revision: notice.revision,
+            at: notice.created_at,
+            link: Story::page(self.notifier.public_url.as_ref(), incident.number),
+            record: incident,
+            alerts,
+            instead_of,
+            // A message at another destination cannot be edited from here.
+            message: message.filter(|(at, _)| at == destination).map(|(_, reference)| reference),
+            is_test: false,
+        }
     }
 }

@@ -2,9 +2,12 @@
 //! The notifications stream only wakes it; the ledger is the truth, and is swept every second.
 
 mod breaker;
+pub mod cli;
 mod config;
 mod deliver;
+mod guard;
 mod lanes;
+mod message;
 mod metrics;
 mod outcomes;
 mod pacing;
@@ -12,6 +15,7 @@ mod receivers;
 mod retry;
 mod story;
 mod sweep;
+mod texts;
 
 pub use config::{Config, VARIABLES};
 use tocsin_bus::{BusError, Consumer, Paces, Stream};
@@ -54,7 +58,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let store = Store::new(&config.store);
     let wakes = Consumer::new(&config.bus, Stream::Notifications, GROUP, &config.service.instance)?;
     let pacing = Pacing::new(Paces::start(&config.bus)?);
-    let client = http::client_builder().timeout(config.request_timeout).build()?;
+    let http = receivers::Http::new(config.request_timeout)?;
     let receivers = Reloading::follow(config.config_path.clone(), config.receivers, Receivers::from_document)?;
     let (pinged_store, pinged_bus) = (store.clone(), wakes.clone());
     let readiness = Readiness::builder(&shutdown)
@@ -73,9 +77,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let notifier = Notifier {
         store,
         wakes,
-        http: receivers::Http { open: client },
+        http,
         pacing,
         receivers,
+        public_url: config.public_url,
         deadline: Deadline(config.deadline),
         request_timeout: config.request_timeout,
         shutdown: shutdown.clone(),
