@@ -9,6 +9,9 @@
 )]
 
 mod failures;
+mod fallback;
+mod isolation;
 mod notifier;
 mod outages;
+mod pace;
 mod secrets;
