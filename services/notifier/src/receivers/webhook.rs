@@ -29,8 +29,8 @@ const MAX_ALERTS: usize = 100;
 /// Most bytes of an answer that are read.
 const MAX_RESPONSE_BYTES: usize = 4 * 1_024;
 
-/// A bound against loops more than for the receiver's sake: ten a second, and bursts.
-const PACE: [Quota; 1] = [Quota { interval: Duration::from_millis(100), burst: 50 }];
+/// Seconds' worth of requests that may come at once.
+const BURST: u32 = 5;
 
 /// An address that takes JSON.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub(crate) struct Webhook {
     authorization: Option<SecretString>,
     allow_private: bool,
     destination: String,
+    /// A bound against loops more than for the receiver's sake.
+    pace: [Quota; 1],
 }
 
 #[derive(Debug, Serialize)]
@@ -68,7 +70,9 @@ impl Webhook {
         let url = section.url(path).http_address(env, section.allow_private)?;
         let key = section.secret(path).map(|secret| secret.standard_webhooks_key(env)).transpose()?;
         let authorization = section.authorization(path).map(|source| authorization(&source, env)).transpose()?;
+        let per_second = u32::from(section.per_second.get());
         Ok(Self {
+            pace: [Quota { interval: Duration::from_secs(1) / per_second, burst: BURST * per_second }],
             destination: format!("webhook:{}", digest(url.expose_secret())),
             key: key.map(|key| hmac::Key::new(hmac::HMAC_SHA256, key.expose_secret())),
             authorization,
@@ -122,7 +126,7 @@ impl Provider for Webhook {
     }
 
     fn pace(&self) -> &[Quota] {
-        &PACE
+        &self.pace
     }
 
     fn preview(&self, story: &Story) -> String {

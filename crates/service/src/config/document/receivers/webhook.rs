@@ -1,5 +1,6 @@
 //! `webhook`: an address that is sent JSON.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -23,6 +24,13 @@ pub struct WebhookSection {
     /// Whether the address may be one of our own network, and without TLS.
     #[serde(default)]
     pub allow_private: bool,
+    /// Most requests in a second, all notifiers together; five times as many may come at once.
+    #[serde(default = "default_per_second")]
+    pub per_second: NonZeroU16,
+}
+
+fn default_per_second() -> NonZeroU16 {
+    const { NonZeroU16::new(10).unwrap() }
 }
 
 impl WebhookSection {
