@@ -54,7 +54,7 @@ fs.mkdirSync(folder, { recursive: true });
 for (const name of ["teams_triggered", "teams_resolved"]) {
   fs.writeFileSync(path.join(folder, `${name}.html`), cardPage(name));
 }
-for (const name of ["email_triggered", "email_undelivered"]) {
+for (const name of ["email_undelivered"]) {
   const text = snapshot(name);
   fs.writeFileSync(path.join(folder, `${name}.html`), text.slice(text.indexOf("<!DOCTYPE html>")));
 }

@@ -56,6 +56,17 @@ async fn a_bot_of_slack_posts_and_its_message_has_buttons_for_the_incident() {
     let buttons = body["blocks"].as_array().unwrap().last().unwrap()["elements"].as_array().unwrap();
     assert!(buttons.len() == 3 && buttons.iter().all(|button| button["value"] == incident.as_str()), "{body}");
     assert!(posts[1].text().contains("<https://tocsin.example.com/incidents/1|Incident>"), "{body}");
+
+    let config = config.replace("URL", &slack.url());
+    let shown = run(&notifier, &config, &["preview", "ops", "--incident", "1", "--kind", "resolved"]).await;
+    let shown: Value = serde_json::from_str(&stdout(&shown)).unwrap();
+    assert_eq!(shown["chat.update"]["ts"], "1.2", "the message that is known would be edited");
+    assert_eq!(shown["chat.postMessage"]["thread_ts"], "1.2");
+
+    notifier.notify("ops", &[resolved("Down")]).await;
+    notifier.ledger_becomes(&["triggered delivered 2", "resolved delivered 1"]).await;
+    let methods: Vec<_> = slack.requests()[2..].iter().map(|request| request.path.clone()).collect();
+    assert_eq!(methods, ["/api/chat.update", "/api/chat.postMessage"]);
 }
 
 #[tokio::test]
