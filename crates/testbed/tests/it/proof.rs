@@ -9,6 +9,7 @@ mod flood;
 mod inbox;
 mod kill_points;
 mod least_privilege;
+mod notify_isolation;
 mod notify_loss;
 mod outage;
 mod payloads;
