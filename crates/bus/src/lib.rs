@@ -16,6 +16,7 @@ mod error;
 mod event_log;
 mod keys;
 mod outcomes;
+mod pace;
 mod publisher;
 mod rate_limit;
 
@@ -26,6 +27,7 @@ pub use error::BusError;
 pub use event_log::EventLog;
 pub use keys::Stream;
 pub use outcomes::Outcomes;
+pub use pace::{Leave, Paces};
 pub use publisher::Publisher;
 pub use rate_limit::{Grant, Quota, RateLimits};
 use secrecy::SecretString;

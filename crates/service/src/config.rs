@@ -3,6 +3,7 @@
 //! Every fault is collected and reported at once, each with the key it is in, what is wrong and what to do, so that an
 //! operator corrects a file once and not fault by fault.
 
+mod address;
 pub mod document;
 pub mod duration;
 mod environment;
@@ -15,6 +16,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use address::{is_encrypted_or_near, is_loopback};
 pub use document::Document;
 pub use environment::{Documented, Environment, Variable, help_table};
 pub use reload::Reloading;

@@ -1,10 +1,14 @@
 //! The notification ledger: what a route wants somebody to be told, and what became of it.
 
+mod dead;
+mod fold;
 mod plan;
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+pub use dead::{DeadNotices, MAX_DEAD_NOTICES};
+pub use fold::{Fold, fold};
 pub use plan::{Pair, Pending, Plan, Row, Standing, plan};
 
 use crate::{IncidentId, NotificationId, named_enum};

@@ -18,6 +18,7 @@ pub mod policy;
 pub mod routing;
 pub mod silence;
 pub mod source;
+pub mod template;
 pub mod trace;
 
 pub use alert::{AlertEvent, AlertSeverity, AlertStatus, Fingerprint, Labels};

@@ -7,7 +7,7 @@ mod tree;
 use std::time::Duration;
 
 pub use key::MAX_GROUP_KEY_BYTES;
-pub use title::{MAX_TITLE_TEMPLATE_BYTES, Title, TitleError};
+pub use title::Title;
 pub use tree::Routing;
 
 use crate::alert::ALERTNAME;

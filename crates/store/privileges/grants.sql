@@ -29,8 +29,9 @@ GRANT SELECT (receiver), DELETE ON receivers_gone TO tocsin_worker;
 
 -- notifier: moves the ledger on and records its attempts.
 GRANT SELECT ON alerts, incidents, incident_alerts, notifications, timeline TO tocsin_notifier;
-GRANT UPDATE (status, reason, attempts, next_attempt_at, redriven_at, lease_token, lease_until, finished_at) ON notifications
-    TO tocsin_notifier;
+-- The kind, because one notice may tell what an older one would have.
+GRANT UPDATE (kind, status, reason, attempts, next_attempt_at, redriven_at, owed_since, lease_token, lease_until, finished_at)
+    ON notifications TO tocsin_notifier;
 GRANT SELECT, INSERT ON deliveries TO tocsin_notifier;
 -- Who is told in another's place.
 GRANT INSERT ON notifications TO tocsin_notifier;

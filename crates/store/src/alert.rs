@@ -40,7 +40,7 @@ pub struct AlertFilter {
 
 #[derive(Debug, Queryable, Selectable, QueryableByName)]
 #[diesel(table_name = alerts, check_for_backend(Pg))]
-struct Row {
+pub(crate) struct Row {
     id: Uuid,
     integration: String,
     fingerprint: String,

@@ -29,6 +29,7 @@ mod privileges;
 mod retention;
 mod schema;
 mod silence;
+mod story;
 mod suppression;
 mod timeline;
 mod verify;
@@ -46,7 +47,10 @@ pub use error::StoreError;
 pub use event::DecisionRecord;
 pub use inbox::InboxApplied;
 pub use incident::{IncidentFilter, IncidentRecord};
-pub use ledger::{Attempt, ClaimedNotice, Verdict};
+pub use ledger::{
+    Attempt, Burial, Buried, Claim, ClaimedNotice, DeliveryRecord, GoneReceiver, NoticeFilter, NoticeRecord,
+    NoticesRedriven, Outcome, RedrivenNotice, Room, Verdict, Waiting,
+};
 pub use migrations::migrate;
 pub use operation::Operation;
 pub use page::{Page, Window};
@@ -54,6 +58,7 @@ pub use parts::Parts;
 pub use privileges::{Privileges, grant_privileges};
 pub use retention::Retention;
 use secrecy::SecretString;
+pub use story::{MAX_ALERTS_OF_STORY, StoryRecord};
 pub use timeline::TimelineRecord;
 pub use verify::{INVARIANTS, Invariant, Violation, verify};
 

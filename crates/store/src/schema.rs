@@ -86,5 +86,40 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    notifications (id) {
+        id -> Uuid,
+        incident_id -> Uuid,
+        receiver -> Text,
+        revision -> BigInt,
+        kind -> Text,
+        status -> Text,
+        reason -> Nullable<Text>,
+        trace -> Text,
+        attempts -> Integer,
+        created_at -> Timestamptz,
+        next_attempt_at -> Timestamptz,
+        lease_token -> Nullable<Uuid>,
+        lease_until -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>,
+        instead_of -> Text,
+        because -> Nullable<Text>,
+        redriven_at -> Nullable<Timestamptz>,
+        owed_since -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    deliveries (id) {
+        id -> BigInt,
+        notification_id -> Uuid,
+        attempt -> Integer,
+        at -> Timestamptz,
+        latency_ms -> Integer,
+        http_status -> Nullable<Integer>,
+        answer -> Text,
+    }
+}
+
 diesel::joinable!(incident_alerts -> alerts (alert_id));
 diesel::allow_tables_to_appear_in_same_query!(incident_alerts, alerts);

@@ -11,6 +11,7 @@ pub mod flood;
 pub mod ingest;
 mod keys;
 mod machine;
+pub mod notify;
 mod page;
 mod report;
 pub mod store_loss;

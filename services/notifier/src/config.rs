@@ -9,6 +9,7 @@ use tocsin_service::config::{
     ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
 };
 use tocsin_store::StoreConfig;
+use url::Url;
 
 use crate::receivers::Receivers;
 
@@ -18,6 +19,16 @@ const REQUEST_TIMEOUT: Variable<Duration> = Variable::new(
     "TOCSIN_NOTIFIER_REQUEST_TIMEOUT",
     || Duration::from_secs(5),
     "longest that a receiver may take to answer (100ms to 15s)",
+);
+const DEADLINE: Variable<Duration> = Variable::new(
+    "TOCSIN_NOTIFIER_DEADLINE",
+    || Duration::from_hours(1),
+    "how long a receiver may be owed a notice before it is given up, and its fallback told (1s to 7d)",
+);
+const PUBLIC_URL: Variable<Option<Url>> = Variable::new(
+    "TOCSIN_PUBLIC_URL",
+    || None,
+    "where people reach the dashboard, such as https://tocsin.example.com; unset leaves links to incidents away",
 );
 
 /// Longest that Redis may take to answer.
@@ -33,6 +44,8 @@ pub const VARIABLES: &[&dyn Documented] = &[
     &common::DATABASE_URL,
     &common::DATABASE_CONNECTIONS,
     &REQUEST_TIMEOUT,
+    &DEADLINE,
+    &PUBLIC_URL,
 ];
 
 /// The configuration of the notifier.
@@ -46,6 +59,10 @@ pub struct Config {
     pub store: StoreConfig,
     /// Longest that a receiver may take.
     pub request_timeout: Duration,
+    /// How long a receiver may be owed a notice.
+    pub deadline: Duration,
+    /// Where people reach the dashboard.
+    pub public_url: Option<Url>,
     /// Where the file is.
     pub config_path: Option<PathBuf>,
     pub(crate) receivers: Receivers,
@@ -70,11 +87,17 @@ impl Config {
             &REQUEST_TIMEOUT,
             "make it shorter than TOCSIN_DRAIN_DELAY and TOCSIN_SHUTDOWN_TIMEOUT together: what is on its way could not finish",
         );
+        let deadline = env.get(&DEADLINE);
+        let bounds = Duration::from_secs(1)..=Duration::from_hours(7 * 24);
+        env.check(bounds.contains(&deadline), &DEADLINE, "use a duration from 1s to 7d");
+        let public_url = env.get(&PUBLIC_URL);
+        let is_web = public_url.as_ref().is_none_or(|url| matches!(url.scheme(), "https" | "http"));
+        env.check(is_web, &PUBLIC_URL, "use an address that begins with https://");
         let config_path = env.get(&common::CONFIG);
         let receivers =
             Document::load(config_path.as_deref()).and_then(|document| Receivers::from_document(&document, env));
         let receivers = env.keep(receivers);
         env.finish()?;
-        Ok(Self { service, bus, store, request_timeout, config_path, receivers })
+        Ok(Self { service, bus, store, request_timeout, deadline, public_url, config_path, receivers })
     }
 }

@@ -1,25 +1,36 @@
 //! The delivery loop.
 //!
-//! claim (lease) → send → record. What a crash at each step leads to: after *claim*, the lease runs out and another
-//! notifier sends; after *send*, as well, and the receiver gets the notice twice: the one window in which Tocsin can
-//! double a notice; after *record*, nothing.
+//! claim (lease) → read stories → take leave of the destination's pace → send → record. What a crash at each step leads to:
+//! after *claim*, the lease runs out and another notifier sends; after *send*, as well, and the receiver gets the notice twice:
+//! the one window in which Tocsin can double a notice; after *record*, nothing.
+//!
+//! Each step but the sending is done for a batch at once. What finds no leave goes back into the ledger instead of waiting
+//! here, so that newer notices can take its place, and another notifier can send it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use futures_util::future::join_all;
 use tocsin_bus::Consumer;
 use tocsin_service::config::Reloading;
 use tocsin_service::shutdown::Shutdown;
 use tocsin_service::telemetry::trace;
-use tocsin_store::{Attempt, ClaimedNotice, Store, StoreError, Verdict};
+use tocsin_store::{Attempt, ClaimedNotice, Outcome, Store, StoryRecord, Verdict};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
+use url::Url;
 
-use crate::receivers::{Answer, Http, Receivers, Sent};
-use crate::story::Story;
-use crate::{metrics, retry};
+use crate::lanes::Lanes;
+use crate::metrics::{self, DeathCause};
+use crate::outcomes::{Ended, Outbox, Recorder};
+use crate::pacing::Pacing;
+use crate::receivers::{Answer, Http, Receiver, Receivers, Sent};
+use crate::retry::{Deadline, MAX_RETRY_AFTER};
+use crate::story::{InsteadOf, Story};
+use crate::sweep::Sweeper;
 
 /// How often the ledger is looked at when nothing wakes the notifier.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -27,149 +38,296 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const WAKE_BLOCK: Duration = Duration::from_millis(250);
 /// Wake-ups that are taken at once: one look at the ledger serves them all.
 const MAX_WAKES: usize = 1_000;
-/// Deliveries that are on their way at once.
-const MAX_IN_FLIGHT: usize = 64;
-/// Time for which a notice is ours. Exceeds the longest request (15 s) and the longest record (5 s).
-const LEASE: Duration = Duration::from_secs(30);
+/// Wait of notices that were claimed and then could not be read.
+const UNREADABLE_WAIT: Duration = Duration::from_secs(1);
+/// Requests that telling one story may take, one after the other: what there was is edited, and where it is gone, told anew.
+const MAX_REQUESTS: u32 = 3;
+/// What a lease has beyond the sending: reading stories and recording outcomes, each at most as long as the store may take (5 s),
+/// and a margin.
+const LEASE_MARGIN: Duration = Duration::from_secs(12);
 
 /// What the deliveries share.
 pub(crate) struct Notifier {
     pub(crate) store: Store,
     pub(crate) wakes: Consumer,
     pub(crate) http: Http,
+    pub(crate) pacing: Pacing,
     pub(crate) receivers: Reloading<Receivers>,
+    /// Where people reach the dashboard.
+    pub(crate) public_url: Option<Url>,
+    pub(crate) deadline: Deadline,
+    pub(crate) request_timeout: Duration,
     pub(crate) shutdown: Shutdown,
+}
+
+/// A notifier at work.
+struct Delivery {
+    notifier: Notifier,
+    lanes: Arc<Lanes>,
+    outbox: Outbox,
+}
+
+/// A notice with all that is needed to send it.
+struct Ready {
+    notice: ClaimedNotice,
+    receiver: Receiver,
+    story: Option<StoryRecord>,
+    leased_until: Instant,
 }
 
 impl Notifier {
     /// Delivers until the shutdown begins, then waits for what is on its way.
     pub(crate) async fn deliver(self) {
-        let this = Arc::new(self);
-        let woken = Arc::new(Notify::new());
-        let waking = tokio::spawn(Arc::clone(&this).wake(Arc::clone(&woken)));
+        let (lanes, woken) = (Arc::new(Lanes::default()), Arc::new(Notify::new()));
+        let (recorder, outbox) = Recorder::new(self.store.clone(), Arc::clone(&lanes), Arc::clone(&woken));
+        let sweeper = Sweeper {
+            store: self.store.clone(),
+            receivers: self.receivers.clone(),
+            lanes: Arc::clone(&lanes),
+            deadline: self.deadline,
+            woken: Arc::clone(&woken),
+            shutdown: self.shutdown.clone(),
+        };
+        let (recording, sweeping) = (tokio::spawn(recorder.run()), tokio::spawn(sweeper.run()));
+        let delivery = Arc::new(Delivery { notifier: self, lanes, outbox });
+        let waking = tokio::spawn(Arc::clone(&delivery).wake(Arc::clone(&woken)));
         let mut in_flight = JoinSet::new();
-        while !this.shutdown.is_draining() {
-            this.send_due(&mut in_flight).await;
+        while !delivery.notifier.shutdown.is_draining() {
+            let more_at = delivery.send_due(&mut in_flight).await;
+            let wait = more_at.map_or(SWEEP_INTERVAL, |at| at.saturating_duration_since(Instant::now()));
             tokio::select! {
                 () = woken.notified() => {}
-                () = tokio::time::sleep(SWEEP_INTERVAL) => {}
-                () = this.shutdown.draining() => {}
-                // One that ends may free the next of its incident.
-                Some(_) = in_flight.join_next() => {}
+                () = tokio::time::sleep(wait.min(SWEEP_INTERVAL)) => {}
+                () = delivery.notifier.shutdown.draining() => {}
             }
+            while in_flight.try_join_next().is_some() {}
         }
         while in_flight.join_next().await.is_some() {}
-        if let Err(error) = waking.await {
-            tracing::error!(%error, "the task that waits for wake-ups failed");
+        let woke = waking.await;
+        // The last one that can leave an outcome.
+        if let Ok(Delivery { notifier, outbox, .. }) = Arc::try_unwrap(delivery).map_err(drop) {
+            drop(outbox);
+            notifier.pacing.close().await;
+        }
+        for (task, ended) in [("waking", woke), ("recording", recording.await), ("sweeping", sweeping.await)] {
+            if let Err(error) = ended {
+                tracing::error!(%error, task, "a task of the delivery failed");
+            }
         }
     }
+}
 
+impl Delivery {
     /// Passes wake-ups of the stream on. While Redis is away there are none, and the sweep finds everything.
     async fn wake(self: Arc<Self>, woken: Arc<Notify>) {
-        while !self.shutdown.is_draining() {
-            match self.wakes.take(MAX_WAKES, WAKE_BLOCK).await {
+        let Notifier { wakes, shutdown, .. } = &self.notifier;
+        while !shutdown.is_draining() {
+            match wakes.take(MAX_WAKES, WAKE_BLOCK).await {
                 Ok(0) => {}
                 Ok(_) => woken.notify_one(),
                 Err(error) => {
                     tracing::debug!(%error, "cannot be woken; sweeping");
                     tokio::select! {
                         () = tokio::time::sleep(SWEEP_INTERVAL) => {}
-                        () = self.shutdown.draining() => {}
+                        () = shutdown.draining() => {}
                     }
                 }
             }
         }
     }
 
-    /// Claims and starts everything that is due, as far as there is room.
-    async fn send_due(self: &Arc<Self>, in_flight: &mut JoinSet<()>) {
-        while !self.shutdown.is_draining() {
-            let room = MAX_IN_FLIGHT - in_flight.len();
-            if room == 0 {
-                in_flight.join_next().await;
-                continue;
+    /// Claims and starts everything that is due, as far as there is room. Says when there will be more room, as far as that is a
+    /// matter of time.
+    async fn send_due(self: &Arc<Self>, in_flight: &mut JoinSet<()>) -> Option<Instant> {
+        loop {
+            let receivers = self.notifier.receivers.current();
+            let open = self.lanes.rooms(&receivers, Instant::now());
+            if open.rooms.is_empty() || self.notifier.shutdown.is_draining() {
+                return open.more_at;
             }
-            let claimed = match self.store.ledger_claim(i64::try_from(room).unwrap_or(1), LEASE).await {
-                Ok(claimed) => claimed,
+            let lease = self.lease();
+            let leased_until = Instant::now() + lease;
+            let claim = match self.notifier.store.ledger_claim(&open.rooms, lease).await {
+                Ok(claim) => claim,
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "cannot read the ledger");
-                    return;
+                    return open.more_at;
                 }
             };
-            if claimed.is_empty() {
-                return;
+            if claim.notices.is_empty() {
+                return open.more_at;
             }
-            for notice in claimed {
+            metrics::superseded(claim.folded);
+            // What was claimed has a receiver: we named those that we know.
+            let known =
+                claim.notices.into_iter().filter_map(|notice| Some((receivers.get(&notice.receiver)?.clone(), notice)));
+            let (known, notices): (Vec<Receiver>, Vec<ClaimedNotice>) = known.unzip();
+            for (receiver, notice) in known.iter().zip(&notices) {
+                self.lanes.begin(&notice.receiver, receiver.provider.destination());
+            }
+            let stories = match self.notifier.store.stories(&notices).await {
+                Ok(stories) => stories,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot read the incidents of notices");
+                    let back =
+                        notices.into_iter().zip(known).map(|(notice, receiver)| (notice, receiver, UNREADABLE_WAIT));
+                    self.put_back(back.collect()).await;
+                    return open.more_at;
+                }
+            };
+            let ready = notices.into_iter().zip(known).zip(stories);
+            let ready = ready.map(|((notice, receiver), story)| Ready { notice, receiver, story, leased_until });
+            for ready in self.paced(ready.collect()).await {
+                let notice = &ready.notice;
                 let span = tracing::info_span!("notify", incident.id = %notice.incident_id, receiver = notice.receiver);
                 if let Ok(parent) = notice.trace.parse() {
                     trace::continue_from(&span, parent);
                 }
                 let this = Arc::clone(self);
-                in_flight.spawn(async move { this.send(notice).await }.instrument(span));
+                in_flight.spawn(async move { this.send(ready).await }.instrument(span));
             }
         }
     }
 
-    async fn send(&self, notice: ClaimedNotice) {
+    /// Those for which there is leave; the others go back.
+    async fn paced(&self, ready: Vec<Ready>) -> Vec<Ready> {
+        let mut wanted: HashMap<&str, (&Receiver, u32)> = HashMap::new();
+        for Ready { receiver, .. } in &ready {
+            wanted.entry(receiver.provider.destination()).or_insert((receiver, 0)).1 += 1;
+        }
+        let leaves = join_all(wanted.into_iter().map(async |(destination, (receiver, calls))| {
+            let quotas = receiver.provider.pace();
+            let leave = self.notifier.pacing.take(destination, quotas, calls).await;
+            (destination.to_owned(), self.lanes.paced(destination, quotas, calls, leave, Instant::now()))
+        }))
+        .await;
+        let mut leaves: HashMap<_, _> = leaves.into_iter().collect();
+        let (mut granted, mut back) = (Vec::with_capacity(ready.len()), Vec::new());
+        for ready in ready {
+            match leaves.get_mut(ready.receiver.provider.destination()) {
+                Some(leave) if leave.taken > 0 => {
+                    leave.taken -= 1;
+                    granted.push(ready);
+                }
+                leave => {
+                    let wait = leave.map_or(UNREADABLE_WAIT, |leave| leave.next_in);
+                    back.push((ready.notice, ready.receiver, wait));
+                }
+            }
+        }
+        metrics::put_back(back.len());
+        self.put_back(back).await;
+        granted
+    }
+
+    async fn put_back(&self, back: Vec<(ClaimedNotice, Receiver, Duration)>) {
+        let notices: Vec<_> = back.iter().map(|(notice, _, wait)| (notice.clone(), *wait)).collect();
+        if let Err(error) = self.notifier.store.ledger_put_back(&notices).await {
+            // The leases run out, and the notices are claimed again.
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot put notices back");
+        }
+        for (notice, receiver, _) in back {
+            self.lanes.end(&notice.receiver, receiver.provider.destination());
+        }
+    }
+
+    async fn send(&self, ready: Ready) {
+        let Ready { notice, receiver, story, leased_until } = ready;
+        let destination = receiver.provider.destination();
         let started = Instant::now();
-        let sent = match self.answer(&notice).await {
-            Ok(sent) => sent,
-            Err(error) => {
-                // The lease runs out, and the notice is claimed again.
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot read the incident of a notice");
-                return;
+        let sent = match story {
+            None => Sent::refused("the incident no longer exists"),
+            Some(record) => {
+                let story = self.story(&notice, record, destination);
+                let sending = receiver.provider.send(&self.notifier.http, &story);
+                tokio::time::timeout(self.sending(), sending).await.unwrap_or_else(|_elapsed| Sent {
+                    answer: Answer::Failed { retry_after: None },
+                    http_status: None,
+                    text: "no answer in time".to_owned(),
+                    message: None,
+                })
             }
         };
         let latency = started.elapsed();
-        let now = Utc::now();
-        let (outcome, verdict) = match sent.answer {
-            Answer::Taken => ("delivered", Verdict::Delivered),
-            Answer::Refused | Answer::Gone => ("dead", Verdict::Dead { reason: sent.text.clone() }),
-            Answer::Failed { retry_after } => {
-                let verdict =
-                    retry::after_failure(notice.attempt, retry_after, notice.created_at, now, &mut rand::rng());
-                (if matches!(verdict, Verdict::Dead { .. }) { "dead" } else { "retry" }, verdict)
-            }
+        self.learn(destination, &sent.answer).await;
+        let verdict = self.verdict(&notice, &receiver, &sent);
+        let outcome = Outcome {
+            destination: destination.to_owned(),
+            attempt: Attempt { latency, http_status: sent.http_status, answer: sent.text },
+            message: sent.message,
+            fallback: receiver.fallback.clone(),
+            verdict,
+            notice,
         };
-        if outcome != "delivered" {
-            tracing::warn!(outcome, attempt = notice.attempt, answer = sent.text, "a notice was not delivered");
-        }
-        let attempt = Attempt { latency, http_status: sent.http_status, answer: sent.text };
-        match self.store.ledger_finish(&notice, &attempt, &verdict).await {
-            Ok(true) => metrics::attempted(outcome, latency),
-            Ok(false) => {
-                metrics::attempted("lost", latency);
-                tracing::warn!("the lease ran out before the outcome was recorded; another notifier has the notice");
-            }
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "cannot record the outcome of a notice");
-            }
-        }
-        if verdict == Verdict::Delivered {
-            metrics::delivered((now - notice.created_at).to_std().unwrap_or_default());
+        if self.outbox.send(Ended { outcome, leased_until }).await.is_err() {
+            tracing::error!("nobody records outcomes any more: a notice may be told twice");
         }
     }
 
-    async fn answer(&self, notice: &ClaimedNotice) -> Result<Sent, StoreError> {
-        let receivers = self.receivers.current();
-        let Some(receiver) = receivers.get(&notice.receiver) else {
-            return Ok(Sent::refused("no receiver of this name is configured"));
+    /// What the answer says of the destination.
+    async fn learn(&self, destination: &str, answer: &Answer) {
+        match answer {
+            Answer::Taken | Answer::Refused | Answer::Gone => self.lanes.succeeded(destination),
+            Answer::Failed { retry_after: Some(pause) } => {
+                let pause = (*pause).min(MAX_RETRY_AFTER);
+                self.lanes.hold(destination, pause, Instant::now());
+                self.notifier.pacing.hold(destination, pause).await;
+            }
+            Answer::Failed { retry_after: None } => {
+                if self.lanes.failed(destination, Instant::now()) {
+                    metrics::breaker_opened();
+                    tracing::warn!(destination, "it fails again and again, and is left alone for a while");
+                }
+            }
+        }
+    }
+
+    fn verdict(&self, notice: &ClaimedNotice, receiver: &Receiver, sent: &Sent) -> Verdict {
+        let has_fallback = receiver.fallback.is_some() && notice.instead_of.is_none();
+        let (verdict, cause) = match sent.answer {
+            Answer::Taken => return Verdict::Delivered,
+            Answer::Refused => (Verdict::Dead { reason: sent.text.clone() }, Some(DeathCause::Refused)),
+            Answer::Gone => (Verdict::Gone { reason: sent.text.clone() }, Some(DeathCause::Gone)),
+            Answer::Failed { retry_after } => {
+                let Notifier { deadline, .. } = self.notifier;
+                let rng = &mut rand::rng();
+                let verdict = deadline.after_failure(notice.attempt, retry_after, notice.owed_since, Utc::now(), rng);
+                let cause = matches!(verdict, Verdict::Dead { .. }).then_some(DeathCause::Deadline);
+                (verdict, cause)
+            }
         };
-        let Some(record) = self.store.incident_get(notice.incident_id).await? else {
-            return Ok(Sent::refused("the incident no longer exists"));
-        };
-        let story = Story {
+        if let Some(cause) = cause {
+            metrics::dead(cause, 1, has_fallback);
+        }
+        tracing::warn!(?cause, attempt = notice.attempt, answer = sent.text, "a notice was not delivered");
+        verdict
+    }
+
+    /// Longest time that telling one story may take.
+    fn sending(&self) -> Duration {
+        self.notifier.request_timeout * MAX_REQUESTS
+    }
+
+    /// Time for which a claimed notice is ours.
+    fn lease(&self) -> Duration {
+        self.sending() + LEASE_MARGIN
+    }
+
+    fn story(&self, notice: &ClaimedNotice, record: StoryRecord, destination: &str) -> Story {
+        let StoryRecord { incident, alerts, message } = record;
+        let instead_of = notice.instead_of.clone().map(|(receiver, reason)| InsteadOf { receiver, reason });
+        Story {
             notice: notice.id,
             kind: notice.kind,
             revision: notice.revision,
             at: notice.created_at,
-            record,
-            alerts: self.store.incident_alerts(notice.incident_id).await?,
-            link: None,
-            instead_of: None,
-            message: None,
+            link: Story::page(self.notifier.public_url.as_ref(), incident.number),
+            record: incident,
+            alerts,
+            instead_of,
+            // A message at another destination cannot be edited from here.
+            message: message.filter(|(at, _)| at == destination).map(|(_, reference)| reference),
             is_test: false,
-        };
-        Ok(receiver.provider.send(&self.http, &story).await)
+        }
     }
 }

@@ -1,15 +1,24 @@
 //! The notifier delivers the ledger: it claims notices that are due, sends each to its receiver, and records the answer.
 //! The notifications stream only wakes it; the ledger is the truth, and is swept every second.
 
+mod breaker;
+pub mod cli;
 mod config;
 mod deliver;
+mod guard;
+mod lanes;
+mod message;
 mod metrics;
+mod outcomes;
+mod pacing;
 mod receivers;
 mod retry;
 mod story;
+mod sweep;
+mod texts;
 
 pub use config::{Config, VARIABLES};
-use tocsin_bus::{BusError, Consumer, Stream};
+use tocsin_bus::{BusError, Consumer, Paces, Stream};
 use tocsin_service::config::Reloading;
 use tocsin_service::health::{Dependency, Need, Readiness};
 use tocsin_service::http::{self, ServeError};
@@ -17,7 +26,9 @@ use tocsin_service::shutdown::Shutdown;
 use tocsin_store::Store;
 
 use crate::deliver::Notifier;
+use crate::pacing::Pacing;
 use crate::receivers::Receivers;
+use crate::retry::Deadline;
 
 /// The consumer group of all notifiers.
 const GROUP: &str = "notifier";
@@ -46,7 +57,8 @@ pub enum RunError {
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let store = Store::new(&config.store);
     let wakes = Consumer::new(&config.bus, Stream::Notifications, GROUP, &config.service.instance)?;
-    let client = http::client_builder().timeout(config.request_timeout).build()?;
+    let pacing = Pacing::new(Paces::start(&config.bus)?);
+    let http = receivers::Http::new(config.request_timeout)?;
     let receivers = Reloading::follow(config.config_path.clone(), config.receivers, Receivers::from_document)?;
     let (pinged_store, pinged_bus) = (store.clone(), wakes.clone());
     let readiness = Readiness::builder(&shutdown)
@@ -62,8 +74,17 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         .build();
     metrics::describe();
 
-    let notifier =
-        Notifier { store, wakes, http: receivers::Http { open: client }, receivers, shutdown: shutdown.clone() };
+    let notifier = Notifier {
+        store,
+        wakes,
+        http,
+        pacing,
+        receivers,
+        public_url: config.public_url,
+        deadline: Deadline(config.deadline),
+        request_timeout: config.request_timeout,
+        shutdown: shutdown.clone(),
+    };
     let ended = shutdown.clone();
     let delivering = tokio::spawn(async move {
         notifier.deliver().await;

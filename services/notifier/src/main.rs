@@ -1,16 +1,23 @@
-//! `tocsin-notifier`: delivers the notification ledger.
+//! `tocsin-notifier`: delivers the notification ledger. Also shows what receivers would be sent, and tries them out.
 
 use std::process::ExitCode;
 
-use tocsin_notifier::{Config, VARIABLES, run};
-use tocsin_service::config::{Environment, common};
+use tocsin_notifier::cli::{self, Command};
+use tocsin_notifier::{Config, run};
+use tocsin_service::config::Environment;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let about = "Delivers the ledger of notifications to Slack, and records what became of each";
-    tocsin_service::cli::command("tocsin-notifier", VERSION, about, &[common::ALL, VARIABLES]).get_matches();
+    let command = cli::parse(VERSION);
     let config = Config::read(&mut Environment::of_process(), VERSION);
-    tocsin_service::run_service(config, |config| &config.service, run).await
+    match (command, config) {
+        (Command::Run, config) => tocsin_service::run_service(config, |config| &config.service, run).await,
+        (_, Err(error)) => tocsin_service::report(&error),
+        (Command::Preview { receiver, incident, kind }, Ok(config)) => {
+            cli::preview(&config, &receiver, incident, kind).await
+        }
+        (Command::Test { receiver }, Ok(config)) => cli::test(&config, &receiver).await,
+    }
 }

@@ -1,6 +1,10 @@
-//! Receivers. Each kind has a file of its own that renders a story and reads the provider's answer.
+//! Receivers. Each kind has a file of its own that lays a message out and reads the provider's answer.
 
+mod email;
+mod exchange;
 mod slack;
+mod teams;
+mod webhook;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,11 +13,13 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 use tocsin_bus::Quota;
-use tocsin_service::config::{ConfigError, Document, Environment};
-use tocsin_service::with_causes;
+use tocsin_service::config::document::{ReceiverKind, ReceiverSection};
+use tocsin_service::config::{ConfigError, Document, Environment, Problem};
+use tocsin_service::http::client_builder;
 
+use crate::guard::PublicOnly;
 use crate::story::Story;
-use slack::SlackWebhook;
+use crate::texts::Texts;
 
 /// Longest part of a provider's answer that is kept, in bytes.
 const MAX_ANSWER_BYTES: usize = 512;
@@ -33,11 +39,15 @@ pub(crate) trait Provider: std::fmt::Debug + Send + Sync {
     fn send<'a>(&'a self, http: &'a Http, story: &'a Story) -> BoxFuture<'a, Sent>;
 }
 
-/// The HTTP clients that receivers share.
+/// The HTTP clients that receivers share, and how long anything may take. None follows a redirect.
 #[derive(Debug, Clone)]
 pub(crate) struct Http {
-    /// Reaches any address.
+    /// Reaches any address, through the environment's proxy if there is one.
     pub(crate) open: reqwest::Client,
+    /// Reaches public addresses alone, and through no proxy, which would look names up in our place.
+    pub(crate) guarded: reqwest::Client,
+    /// Longest that one delivery may take, whatever carries it.
+    pub(crate) timeout: Duration,
 }
 
 /// Somebody who can be told.
@@ -79,20 +89,27 @@ pub(crate) struct Sent {
     pub(crate) message: Option<serde_json::Value>,
 }
 
+impl Http {
+    /// Clients whose every request ends after `timeout`.
+    pub(crate) fn new(timeout: Duration) -> reqwest::Result<Self> {
+        let open = client_builder().timeout(timeout).build()?;
+        let guarded = client_builder().timeout(timeout).no_proxy().dns_resolver(Arc::new(PublicOnly)).build()?;
+        Ok(Self { open, guarded, timeout })
+    }
+}
+
 impl Receivers {
     /// Builds every receiver of the file and reads its secrets.
     pub(crate) fn from_document(document: &Document, env: &Environment) -> Result<Self, ConfigError> {
         let mut receivers = HashMap::new();
         let mut problems = Vec::new();
         for (index, section) in document.receivers.iter().enumerate() {
-            let Some(slack) = &section.slack else {
-                continue;
-            };
-            match SlackWebhook::new(&slack.webhook_url(index), env) {
-                Ok(webhook) => {
-                    let receiver = Receiver { provider: Arc::new(webhook), fallback: None };
+            match provider(section, &format!("receivers[{index}]"), env) {
+                Ok(Some(provider)) => {
+                    let receiver = Receiver { provider, fallback: section.fallback.clone() };
                     receivers.insert(section.name.clone(), receiver);
                 }
+                Ok(None) => {}
                 Err(problem) => problems.push(problem),
             }
         }
@@ -102,6 +119,25 @@ impl Receivers {
     pub(crate) fn get(&self, name: &str) -> Option<&Receiver> {
         self.0.get(name)
     }
+
+    /// All of them, with their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Receiver)> {
+        self.0.iter().map(|(name, receiver)| (name.as_str(), receiver))
+    }
+}
+
+/// The provider of the receiver at `path`; none if it tells nobody.
+fn provider(section: &ReceiverSection, path: &str, env: &Environment) -> Result<Option<Arc<dyn Provider>>, Problem> {
+    let Some(kind) = section.kind() else {
+        return Ok(None);
+    };
+    let texts = Texts::new(&section.templates, path)?;
+    Ok(Some(match kind {
+        ReceiverKind::Slack(slack) => slack::provider(slack, path, texts, env)?,
+        ReceiverKind::Teams(teams) => Arc::new(teams::Teams::new(teams, path, texts, env)?),
+        ReceiverKind::Webhook(webhook) => Arc::new(webhook::Webhook::new(webhook, path, env)?),
+        ReceiverKind::Email(email) => Arc::new(email::Email::new(email, path, texts, env)?),
+    }))
 }
 
 impl Sent {
@@ -109,10 +145,10 @@ impl Sent {
         Self { answer: Answer::Refused, http_status: None, text: reason.to_owned(), message: None }
     }
 
-    /// A request that brought no answer. The address is a secret and is left out.
-    fn no_answer(error: reqwest::Error) -> Self {
-        let text = with_causes(&error.without_url());
-        Self { answer: Answer::Failed { retry_after: None }, http_status: None, text: bounded(&text), message: None }
+    /// No answer came; a later attempt may bring one.
+    fn failed(reason: &str) -> Self {
+        let answer = Answer::Failed { retry_after: None };
+        Self { answer, http_status: None, text: bounded(reason), message: None }
     }
 }
 
@@ -121,19 +157,7 @@ fn digest(secret: &str) -> String {
     hex::encode(&Sha256::digest(secret.as_bytes())[..8])
 }
 
-/// The start of a response's body, as text that Postgres can hold.
-async fn body_start(response: &mut reqwest::Response) -> String {
-    let mut bytes = Vec::new();
-    while bytes.len() < MAX_ANSWER_BYTES {
-        match response.chunk().await {
-            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
-            Ok(None) => break,
-            Err(error) => return format!("[unreadable: {}]", error.without_url()),
-        }
-    }
-    bounded(&String::from_utf8_lossy(&bytes))
-}
-
+/// The start of a text, such as Postgres can hold.
 fn bounded(text: &str) -> String {
     let mut end = text.len().min(MAX_ANSWER_BYTES);
     while !text.is_char_boundary(end) {
@@ -142,8 +166,5 @@ fn bounded(text: &str) -> String {
     text[..end].replace('\0', "\u{FFFD}")
 }
 
-/// The `Retry-After` of a response, in its form of seconds.
-fn retry_after(response: &reqwest::Response) -> Option<Duration> {
-    let value = response.headers().get("retry-after")?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
-}
+#[cfg(test)]
+mod tests;

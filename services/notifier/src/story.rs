@@ -1,5 +1,9 @@
 //! What a receiver is told.
 
+pub(crate) mod sample;
+#[cfg(test)]
+pub(crate) mod told;
+
 use chrono::{DateTime, Utc};
 use tocsin_shared::NotificationId;
 use tocsin_shared::board::Alert;
@@ -37,4 +41,13 @@ pub(crate) struct Story {
 pub(crate) struct InsteadOf {
     pub(crate) receiver: String,
     pub(crate) reason: String,
+}
+
+impl Story {
+    /// The page of an incident on a dashboard at `public`.
+    pub(crate) fn page(public: Option<&Url>, number: i64) -> Option<Url> {
+        let mut url = public?.clone();
+        url.path_segments_mut().ok()?.pop_if_empty().extend(["incidents", &number.to_string()]);
+        Some(url)
+    }
 }

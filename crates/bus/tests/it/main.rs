@@ -11,6 +11,7 @@ mod commands;
 mod durability;
 mod group;
 mod outage;
+mod pace;
 mod rate_limit;
 mod round_trip;
 mod stage;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use tocsin_bus::{Batch, BusConfig, BusError, Consumer, EventLog, Outcomes, Publisher, RateLimits, Stream};
+use tocsin_bus::{Batch, BusConfig, BusError, Consumer, EventLog, Outcomes, Paces, Publisher, RateLimits, Stream};
 use tocsin_shared::{AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, TraceContext};
 use tocsin_testbed::{KeySpace, poll};
 
@@ -41,6 +41,10 @@ impl Stage {
 
     pub(crate) fn limits(&self) -> RateLimits {
         RateLimits::start(&self.config).unwrap()
+    }
+
+    pub(crate) fn paces(&self) -> Paces {
+        Paces::start(&self.config).unwrap()
     }
 
     pub(crate) fn consumer(&self, name: &str) -> Consumer {

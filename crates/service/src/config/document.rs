@@ -19,7 +19,10 @@ use super::{ConfigError, Problem, SecretSource};
 pub use api::{ApiSection, Scope, TokenSection};
 use faults::Faults;
 pub use inhibition::InhibitionSection;
-pub use receivers::{ReceiverSection, SlackSection};
+pub use receivers::{
+    EmailSection, ReceiverKind, ReceiverSection, SlackAccess, SlackSection, SmtpSection, SmtpTls, TeamsSection,
+    TemplatesSection, WebhookSection, alert_sample, incident_sample,
+};
 pub use retention::{Retention, RetentionSection};
 pub use routes::{FlappingSection, RouteSection, TimingBounds};
 pub use webhooks::{

@@ -7,7 +7,9 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 
-use super::{Environment, Problem};
+use url::Url;
+
+use super::{Environment, Problem, is_encrypted_or_near};
 
 /// How a secret of Standard Webhooks begins.
 const WEBHOOK_SECRET_PREFIX: &str = "whsec_";
@@ -87,6 +89,25 @@ impl SecretSource {
         match text.expose_secret().trim() {
             "" => Err(problem("", "is empty".to_owned(), "give a value".to_owned())),
             text => Ok(text.into()),
+        }
+    }
+
+    /// Whether there is one at all, for a secret that may be left out.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.inline.is_some() || self.file.is_some() || self.env.is_some()
+    }
+
+    /// The address of something that speaks HTTP: with TLS, unless it is on this machine or `allows_plain`.
+    pub fn http_address(&self, env: &Environment, allows_plain: bool) -> Result<SecretString, Problem> {
+        let address = self.resolve(env)?;
+        let url = Url::parse(address.expose_secret()).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
+        match url {
+            Some(url) if allows_plain || is_encrypted_or_near(&url) => Ok(address),
+            Some(_) => Err(Problem::new(&self.key, "is not an https address", "use https, so that nobody reads along")),
+            None => {
+                Err(Problem::new(&self.key, "is not an http(s) address", "give the whole address, from https:// on"))
+            }
         }
     }
 

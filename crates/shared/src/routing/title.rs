@@ -1,131 +1,56 @@
 //! What an incident is called: a template over the alert that opens it.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::io::{self, Write};
-use std::sync::Arc;
+use serde::Serialize;
 
-use minijinja::value::Value;
-use minijinja::{AutoEscape, Environment};
-
-use crate::AlertEvent;
-use crate::alert::{MAX_TITLE_CHARS, clean};
-
-/// Longest template, in bytes.
-pub const MAX_TITLE_TEMPLATE_BYTES: usize = 4 * 1_024;
-/// Most steps that the rendering of one title may take.
-const MAX_FUEL: u64 = 10_000;
-/// Most bytes that are rendered: what `MAX_TITLE_CHARS` characters can take at most.
-const MAX_OUTPUT_BYTES: usize = MAX_TITLE_CHARS * 4;
-
-/// The name under which the engine keeps the one template.
-const TEMPLATE: &str = "title";
+use crate::alert::MAX_TITLE_CHARS;
+use crate::template::{Template, TemplateError, Variables};
+use crate::{AlertEvent, Labels};
 
 /// What an incident is called. By default it is the title of the alert that opens it; else a Jinja template, over
 /// `labels`, `annotations`, `title`, `severity` and `source`.
-#[derive(Clone, Default)]
-pub struct Title(Option<Arc<Template>>);
-
-struct Template {
-    text: String,
-    engine: Environment<'static>,
-}
-
-/// A template that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TitleError {
-    /// It has a bound.
-    #[error("the template is longer than 4 KiB")]
-    TooLong,
-    /// It is not in the template language.
-    #[error("the template is not valid")]
-    Syntax(#[from] minijinja::Error),
-}
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Title(Option<Template>);
 
 impl Title {
     /// A title by a template.
-    pub fn template(text: &str) -> Result<Self, TitleError> {
-        if text.len() > MAX_TITLE_TEMPLATE_BYTES {
-            return Err(TitleError::TooLong);
-        }
-        let mut engine = Environment::new();
-        engine.set_auto_escape_callback(|_| AutoEscape::None);
-        engine.set_fuel(Some(MAX_FUEL));
-        engine.add_template_owned(TEMPLATE, text.to_owned())?;
-        Ok(Self(Some(Arc::new(Template { text: text.to_owned(), engine }))))
+    pub fn template(text: &str) -> Result<Self, TemplateError> {
+        Template::new(text).map(|template| Self(Some(template)))
     }
 
     /// The template's text, if there is one.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
-        self.0.as_deref().map(|template| template.text.as_str())
+        self.0.as_ref().map(Template::text)
     }
 
     /// The title of an incident that `event`, of a sender of kind `source`, opens: one line, of at most
     /// [`MAX_TITLE_CHARS`] characters. A template that fails or gives nothing leaves the alert's own title.
     #[must_use]
     pub fn render(&self, source: &str, event: &AlertEvent) -> String {
-        let rendered = self.0.as_deref().and_then(|template| template.render(source, event));
+        let rendered = self.0.as_ref().and_then(|template| template.line(&variables(source, event), MAX_TITLE_CHARS));
         rendered.unwrap_or_else(|| event.title.clone())
     }
 }
 
-impl Template {
-    fn render(&self, source: &str, event: &AlertEvent) -> Option<String> {
-        let texts = |texts: &crate::Labels| Value::from(texts.clone());
-        let variables = BTreeMap::from([
-            ("labels", texts(&event.labels)),
-            ("annotations", texts(&event.annotations)),
-            ("title", Value::from(event.title.as_str())),
-            ("severity", Value::from(event.severity.as_str())),
-            ("source", Value::from(source)),
-        ]);
-        let template = self.engine.get_template(TEMPLATE).ok()?;
-        let mut output = Bounded(Vec::new());
-        let outcome = template.render_captured_to(variables, &mut output);
-        if outcome.is_err() && output.0.len() < MAX_OUTPUT_BYTES {
-            return None;
-        }
-        let text = String::from_utf8_lossy(&output.0);
-        let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        clean(&mut line, MAX_TITLE_CHARS);
-        (!line.is_empty()).then_some(line)
-    }
+/// What the template of a title may name.
+#[derive(Debug, Serialize)]
+struct OfAlert<'a> {
+    labels: &'a Labels,
+    annotations: &'a Labels,
+    title: &'a str,
+    severity: &'a str,
+    source: &'a str,
 }
 
-/// Takes as much as a title may be long, and then refuses.
-struct Bounded(Vec<u8>);
-
-impl Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = MAX_OUTPUT_BYTES - self.0.len();
-        let taken = bytes.len().min(room);
-        self.0.extend_from_slice(&bytes[..taken]);
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+fn variables(source: &str, event: &AlertEvent) -> Variables {
+    let AlertEvent { labels, annotations, title, severity, .. } = event;
+    Variables::of(&OfAlert { labels, annotations, title, severity: severity.as_str(), source })
 }
-
-impl fmt::Debug for Title {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Title").field(&self.text()).finish()
-    }
-}
-
-impl PartialEq for Title {
-    fn eq(&self, other: &Self) -> bool {
-        self.text() == other.text()
-    }
-}
-
-impl Eq for Title {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::MAX_TEMPLATE_BYTES;
     use crate::{AlertSeverity, AlertStatus, Fingerprint, Labels};
 
     fn event() -> AlertEvent {
@@ -182,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_faulty_template_is_refused() {
-        assert!(matches!(Title::template("{{ title"), Err(TitleError::Syntax(_))));
-        assert!(matches!(Title::template(&"x".repeat(MAX_TITLE_TEMPLATE_BYTES + 1)), Err(TitleError::TooLong)));
+        assert!(matches!(Title::template("{{ title"), Err(TemplateError::Syntax(_))));
+        assert!(matches!(Title::template(&"x".repeat(MAX_TEMPLATE_BYTES + 1)), Err(TemplateError::TooLong)));
     }
 }

@@ -5,15 +5,24 @@ ALTER TABLE notifications
     ADD COLUMN instead_of text NOT NULL DEFAULT '',
     ADD COLUMN because text,
     -- When somebody had it tried again; its deadline begins anew.
-    ADD COLUMN redriven_at timestamptz;
+    ADD COLUMN redriven_at timestamptz,
+    -- Since when the receiver is owed this: from when it is due, or from when what it took the place of was. Its deadline
+    -- counts from here, so that an incident that goes on changing does not put off the end of a receiver that takes nothing.
+    ADD COLUMN owed_since timestamptz NOT NULL DEFAULT now();
 
 -- Two receivers may have the same fallback.
 ALTER TABLE notifications DROP CONSTRAINT notifications_incident_id_receiver_revision_key;
 ALTER TABLE notifications ADD CONSTRAINT notifications_once UNIQUE (incident_id, receiver, revision, instead_of);
 
--- What is due, receiver by receiver.
+-- What is unfinished: receiver by receiver as it becomes due, and incident by incident in its order.
+DROP INDEX notifications_unfinished;
 CREATE INDEX notifications_due ON notifications (receiver, next_attempt_at, id) WHERE status IN ('pending', 'sending');
+CREATE INDEX notifications_open ON notifications (incident_id, receiver, revision) WHERE status IN ('pending', 'sending');
 CREATE INDEX notifications_dead ON notifications (finished_at DESC, id) WHERE status = 'dead';
+
+-- One that is driven again begins with its first attempt anew.
+ALTER TABLE deliveries DROP CONSTRAINT deliveries_notification_id_attempt_key;
+CREATE INDEX deliveries_of_notification ON deliveries (notification_id, id);
 
 -- What the provider calls the message that tells of an incident, where it can be edited later or answered to.
 CREATE TABLE messages (

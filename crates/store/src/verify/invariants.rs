@@ -92,10 +92,11 @@ pub const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         name: "one-notice-waits",
-        rule: "at most one notice of an incident that was never tried waits for its time, per receiver",
-        query: "SELECT concat(incident_id, ' ', receiver) FROM notifications \
+        rule: "at most one notice of an incident that was never tried waits for its time, per receiver (and per receiver in \
+               whose place that one is told)",
+        query: "SELECT concat_ws(' ', incident_id, receiver, instead_of) FROM notifications \
                 WHERE status = 'pending' AND attempts = 0 AND next_attempt_at > now() \
-                GROUP BY incident_id, receiver HAVING count(*) > 1",
+                GROUP BY incident_id, receiver, instead_of HAVING count(*) > 1",
     },
     Invariant {
         name: "finished-notice-has-time",

@@ -9,8 +9,11 @@
 
 mod apply;
 mod contention;
+mod delivery;
 mod engine;
 mod event_ids;
+mod fallbacks;
+mod folding;
 mod inbox;
 mod ledger;
 mod lists;

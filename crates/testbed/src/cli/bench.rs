@@ -14,6 +14,8 @@ use super::with_stores::Signals;
 
 /// The pace at which it is measured how soon webhooks can be read.
 const WEBHOOKS_PER_SECOND: u32 = 500;
+/// The pace at which it is measured how soon people are told.
+const NOTICES_PER_SECOND: u32 = 50;
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
@@ -62,6 +64,18 @@ enum Bench {
         existing: usize,
         /// For how many seconds webhooks come while it is measured how soon they can be read.
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+        seconds: u64,
+    },
+    /// How soon people are told, how fast one notifier delivers, and what a destination that hangs does to the others.
+    Notify {
+        /// How often each is measured.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        rounds: u32,
+        /// How many notices one notifier delivers each time.
+        #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
+        notices: u32,
+        /// For how many seconds webhooks come while it is measured how soon people are told.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
         seconds: u64,
     },
 }
@@ -114,6 +128,12 @@ async fn measure(bench: &Bench, folder: &RunFolder) -> Result<Report, CliError> 
         Bench::Worker { rounds, alerts, existing, seconds } => {
             let pace = Pace { per_second: WEBHOOKS_PER_SECOND, during: Duration::from_secs(seconds) };
             bench::worker::run(bench::worker::Options { rounds, alerts, existing, pace }, folder).await
+        }
+        Bench::Notify { rounds, notices, seconds } => {
+            let during = Duration::from_secs(seconds);
+            let pace = bench::notify::Pace { per_second: NOTICES_PER_SECOND, during };
+            let notices = notices as usize;
+            bench::notify::run(bench::notify::Options { rounds, notices, pace }, folder).await
         }
     };
     Ok(report?)

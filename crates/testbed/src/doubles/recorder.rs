@@ -15,6 +15,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
 use super::Answer;
+use super::answer::End;
 use crate::poll::{self, TimedOut, expect};
 use crate::{Result, TestbedError};
 
@@ -39,6 +40,11 @@ pub struct Recorded {
 }
 
 impl Recorded {
+    /// Whether it was sent to this path, whatever its query.
+    fn is_at(&self, path: &str) -> bool {
+        self.path.split('?').next() == Some(path)
+    }
+
     /// The first header of this name, whatever its case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -71,13 +77,31 @@ pub struct Recorder {
     address: String,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     requests: VecDeque<Recorded>,
     /// Used up, front first, before `default`.
     script: VecDeque<Answer>,
     default: Option<Answer>,
     pages: HashMap<String, Answer>,
+    places: HashMap<String, Place>,
+}
+
+/// A path that answers in a way of its own: one destination of many.
+#[derive(Default)]
+struct Place {
+    /// Used up, front first, before `behaviour`.
+    script: VecDeque<Answer>,
+    behaviour: Option<Behaviour>,
+}
+
+/// What answers requests.
+type Behaviour = Box<dyn FnMut(&Recorded) -> Answer + Send>;
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("requests", &self.requests.len()).finish_non_exhaustive()
+    }
 }
 
 impl Recorder {
@@ -133,6 +157,21 @@ impl Recorder {
         self.state().script.extend(answers);
     }
 
+    /// Appends answers to the script of one path. They come before everything else.
+    pub fn script_at(&self, path: impl Into<String>, answers: impl IntoIterator<Item = Answer>) {
+        self.state().places.entry(path.into()).or_default().script.extend(answers);
+    }
+
+    /// Lets requests at one path be answered by `behaviour` from now on, where its script is used up.
+    pub fn behave_at(&self, path: impl Into<String>, behaviour: impl FnMut(&Recorded) -> Answer + Send + 'static) {
+        self.state().places.entry(path.into()).or_default().behaviour = Some(Box::new(behaviour));
+    }
+
+    /// Sets what one path answers from now on.
+    pub fn set_default_at(&self, path: impl Into<String>, answer: Answer) {
+        self.behave_at(path, move |_request| answer.clone());
+    }
+
     /// Sets the text that `GET path` answers with from now on, such as a `/metrics` page.
     pub fn set_page(&self, path: impl Into<String>, text: impl Into<String>) {
         let text_type = "text/plain; version=0.0.4; charset=utf-8";
@@ -148,6 +187,18 @@ impl Recorder {
     #[must_use]
     pub fn requests(&self) -> Vec<Recorded> {
         self.state().requests.iter().cloned().collect()
+    }
+
+    /// The requests at one path, oldest first.
+    #[must_use]
+    pub fn requests_at(&self, path: &str) -> Vec<Recorded> {
+        self.state().requests.iter().filter(|request| request.is_at(path)).cloned().collect()
+    }
+
+    /// How many requests are recorded of one path.
+    #[must_use]
+    pub fn count_at(&self, path: &str) -> usize {
+        self.state().requests.iter().filter(|request| request.is_at(path)).count()
     }
 
     /// How many requests are recorded.
@@ -233,15 +284,33 @@ async fn handle(request: HttpRequest, body: web::Bytes, state: web::Data<Mutex<S
     if !answer.delay.is_zero() {
         actix_web::rt::time::sleep(answer.delay).await;
     }
-    if answer.hangs_up
-        && let Some(Socket(socket)) = request.conn_data::<Socket>()
-    {
-        let _ = socket.shutdown(Shutdown::Both);
+    let socket = request.conn_data::<Socket>().map(|Socket(socket)| socket);
+    match (answer.end, socket) {
+        (End::HangsUp, Some(socket)) => {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        (End::Resets, Some(socket)) => {
+            // What is closed without lingering is reset.
+            let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+        }
+        _ => {}
     }
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
     for (name, value) in &answer.headers {
         response.append_header((name.as_str(), value.as_str()));
+    }
+    if answer.end == End::Resets {
+        let half = web::Bytes::from(answer.body);
+        let broken = futures_util::stream::iter([Ok(half), Err(io::Error::from(io::ErrorKind::ConnectionReset))]);
+        return response.streaming(broken);
+    }
+    if !answer.body_delay.is_zero() {
+        let late = async move {
+            actix_web::rt::time::sleep(answer.body_delay).await;
+            Ok::<_, io::Error>(web::Bytes::from(answer.body))
+        };
+        return response.streaming(futures_util::stream::once(Box::pin(late)));
     }
     response.body(answer.body)
 }
@@ -257,8 +326,14 @@ impl State {
         if self.requests.len() == KEPT_REQUESTS {
             self.requests.pop_front();
         }
-        self.requests.push_back(record(request, body));
-        let scripted = self.script.pop_front();
+        let recorded = record(request, body);
+        let place = self.places.get_mut(request.path());
+        let placed = place.and_then(|place| {
+            let scripted = place.script.pop_front();
+            scripted.or_else(|| place.behaviour.as_mut().map(|behaviour| behaviour(&recorded)))
+        });
+        self.requests.push_back(recorded);
+        let scripted = placed.or_else(|| self.script.pop_front());
         scripted.or_else(|| self.default.clone()).unwrap_or_else(Answer::ok)
     }
 }

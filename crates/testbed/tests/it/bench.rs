@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tocsin_testbed::bench::worker::Pace;
-use tocsin_testbed::bench::{ingest, worker};
+use tocsin_testbed::bench::{ingest, notify, worker};
 
 use crate::bed::stores::folder;
 use crate::turn::Turn;
@@ -34,6 +34,20 @@ async fn the_bench_of_the_worker_measures_everybody_and_finds_everything_applied
     assert!(report.metrics.iter().all(|metric| metric.value() > 0.0), "{report}");
     let names: HashSet<_> = report.metrics.iter().map(|metric| metric.name.as_str()).collect();
     for name in ["worker.applied_over_upsert", "worker.growth", "worker.rss_mib", "pipeline.visible_p99_ms"] {
+        assert!(names.contains(name), "{name} is missing: {report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bench_of_the_notifier_measures_everything_and_finds_each_notice_told_once() {
+    let _turn = Turn::alone().await;
+    let folder = folder();
+    let pace = notify::Pace { per_second: 20, during: Duration::from_secs(2) };
+    let report = notify::run(notify::Options { rounds: 1, notices: 2_000, pace }, folder.path()).await.unwrap();
+    println!("{report}");
+    assert!(report.metrics.iter().all(|metric| metric.value() > 0.0), "{report}");
+    let names: HashSet<_> = report.metrics.iter().map(|metric| metric.name.as_str()).collect();
+    for name in ["notify.delivered_over_reqwest", "pipeline.notified_p99_ms", "notify.isolation_p99_growth"] {
         assert!(names.contains(name), "{name} is missing: {report}");
     }
 }

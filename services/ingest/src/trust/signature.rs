@@ -9,6 +9,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use tocsin_service::config::document::SignatureSection;
 use tocsin_service::config::{Environment, ExposeSecret as _, Problem as Fault};
 use tocsin_service::http::Problem;
+use tocsin_service::standard_webhooks;
 use tocsin_shared::ErrorCode;
 
 /// How far a sender's clock may be from ours, in seconds; older requests may be somebody else's repeats. The bound of
@@ -19,9 +20,6 @@ const TAG_BYTES: usize = 32;
 
 const SENTRY: &str = "sentry-hook-signature";
 const HMAC_SHA256: &str = "x-webhook-signature";
-const STANDARD_WEBHOOKS: &str = "webhook-signature";
-const STANDARD_WEBHOOKS_ID: &str = "webhook-id";
-const STANDARD_WEBHOOKS_TIMESTAMP: &str = "webhook-timestamp";
 
 /// One way in which requests of an integration may be signed.
 #[derive(Debug, Clone)]
@@ -90,14 +88,15 @@ fn verify_standard(
     body: &[u8],
     now: DateTime<Utc>,
 ) -> Result<(), Failure<'static>> {
-    let signatures = text(headers, STANDARD_WEBHOOKS)?;
-    let id = text(headers, STANDARD_WEBHOOKS_ID)?;
-    let timestamp = timestamp(headers, STANDARD_WEBHOOKS_TIMESTAMP, now)?;
-    let expected = tag(key, &[id.as_bytes(), b".", timestamp.as_bytes(), b".", body]);
+    let signatures = text(headers, standard_webhooks::SIGNATURE)?;
+    let id = text(headers, standard_webhooks::ID)?;
+    let timestamp = timestamp(headers, standard_webhooks::TIMESTAMP, now)?;
+    let expected = standard_webhooks::tag(key, id, timestamp, body);
     let mut matches = Choice::from(0);
     let mut readable = false;
     for signature in signatures.split_ascii_whitespace() {
-        let decoded = signature.strip_prefix("v1,").and_then(|encoded| BASE64_STANDARD.decode(encoded).ok());
+        let decoded =
+            signature.strip_prefix(standard_webhooks::VERSION).and_then(|encoded| BASE64_STANDARD.decode(encoded).ok());
         if let Some(claimed) = decoded {
             readable = true;
             matches |= expected.as_ref().ct_eq(&claimed);
@@ -105,8 +104,8 @@ fn verify_standard(
     }
     match (bool::from(matches), readable) {
         (true, _) => Ok(()),
-        (false, true) => Err(Failure { header: STANDARD_WEBHOOKS, fault: SignatureFault::Wrong }),
-        (false, false) => Err(Failure::malformed(STANDARD_WEBHOOKS)),
+        (false, true) => Err(Failure { header: standard_webhooks::SIGNATURE, fault: SignatureFault::Wrong }),
+        (false, false) => Err(Failure::malformed(standard_webhooks::SIGNATURE)),
     }
 }
 

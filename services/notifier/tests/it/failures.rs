@@ -69,7 +69,7 @@ async fn a_refusal_is_final_and_told_with_the_providers_words() {
 async fn a_receiver_that_is_not_configured_makes_the_notice_dead() {
     let notifier = Notifier::start().await;
     notifier.notify("nobody", &[firing("Down")]).await;
-    notifier.ledger_becomes(&["triggered dead 1 no receiver of this name is configured"]).await;
+    notifier.ledger_becomes(&["triggered dead 0 no receiver of this name is configured"]).await;
     assert_eq!(notifier.provider.count(), 0);
 }
 

@@ -9,6 +9,10 @@
 )]
 
 mod failures;
+mod fallback;
+mod isolation;
 mod notifier;
 mod outages;
+mod pace;
+mod receivers;
 mod secrets;

@@ -32,8 +32,27 @@ impl Notifier {
         Self::start_as(|topology| topology).await
     }
 
-    pub(crate) async fn start_as(change: impl FnOnce(TopologyBuilder) -> TopologyBuilder) -> Self {
+    /// With these receivers: webhooks of the recorder, each at the path of its name. `more` is added to a receiver's section.
+    pub(crate) async fn start_with(
+        receivers: &[(&str, &str)],
+        change: impl FnOnce(TopologyBuilder) -> TopologyBuilder,
+    ) -> Self {
         let provider = Recorder::start().unwrap();
+        let sections: String = receivers
+            .iter()
+            .map(|(name, more)| {
+                let url = format!("{}/{name}", provider.url());
+                format!("  - {{name: {name}, webhook: {{url: \"{url}\", allow_private: true}}{more}}}\n")
+            })
+            .collect();
+        Self::start_at(provider, |topology| change(topology.config_text(format!("receivers:\n{sections}")))).await
+    }
+
+    pub(crate) async fn start_as(change: impl FnOnce(TopologyBuilder) -> TopologyBuilder) -> Self {
+        Self::start_at(Recorder::start().unwrap(), change).await
+    }
+
+    async fn start_at(provider: Recorder, change: impl FnOnce(TopologyBuilder) -> TopologyBuilder) -> Self {
         let nothing_else = [Service::Ingest, Service::Worker, Service::Api]
             .into_iter()
             .fold(Topology::builder(), |topology, service| topology.count(service, 0));
@@ -73,6 +92,25 @@ impl Notifier {
         })
         .await
         .unwrap();
+    }
+
+    /// Awaits the ledger's rows, each `receiver kind status reason`, in the order of the receivers' names and revisions.
+    pub(crate) async fn fates_become(&self, rows: &[&str]) {
+        let look = "SELECT concat_ws(' ', receiver, kind, status, reason) FROM notifications \
+                    ORDER BY receiver, revision, created_at, id";
+        poll::until("the ledger to come to its end", DEADLINE, async || {
+            poll::expect(self.sql(look).await.concat(), |seen| seen == rows)
+        })
+        .await
+        .unwrap();
+    }
+
+    /// The value of a metric's only sample whose line begins like this.
+    pub(crate) async fn metric(&self, sample: &str) -> f64 {
+        let url = format!("{}/metrics", self.topology.service_url("notifier-1").unwrap());
+        let page = tocsin_testbed::http::client().unwrap().get(url).send().await.unwrap().text().await.unwrap();
+        let line = page.lines().find(|line| line.starts_with(sample)).unwrap_or_else(|| panic!("{sample}: {page}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
     }
 
     /// What is recorded of attempts, each `attempt http_status answer`.

@@ -35,7 +35,9 @@ fn refused(service: Service) -> &'static [&'static str] {
         ],
         Service::Notifier => &[
             "SELECT seq FROM inbox",
-            "SELECT id FROM alerts",
+            "SELECT id FROM silences",
+            "UPDATE alerts SET title = ''",
+            "UPDATE notifications SET incident_id = gen_random_uuid()",
             "UPDATE incidents SET title = ''",
             "UPDATE notifications SET receiver = ''",
             "DELETE FROM notifications",

@@ -56,7 +56,11 @@ fn standard() -> Signature {
 }
 
 fn standard_headers(signatures: &str) -> [(&'static str, &str); 3] {
-    [(STANDARD_WEBHOOKS, signatures), (STANDARD_WEBHOOKS_ID, STANDARD_ID), (STANDARD_WEBHOOKS_TIMESTAMP, "1614265330")]
+    [
+        (standard_webhooks::SIGNATURE, signatures),
+        (standard_webhooks::ID, STANDARD_ID),
+        (standard_webhooks::TIMESTAMP, "1614265330"),
+    ]
 }
 
 #[test]
@@ -201,7 +205,7 @@ proptest! {
     #[test]
     fn no_header_makes_a_verifier_panic(value in proptest::collection::vec(0x20_u8..0xff, 0..100)) {
         let mut all = HeaderMap::new();
-        for name in [SENTRY, HMAC_SHA256, STANDARD_WEBHOOKS, STANDARD_WEBHOOKS_ID, STANDARD_WEBHOOKS_TIMESTAMP] {
+        for name in [SENTRY, HMAC_SHA256, standard_webhooks::SIGNATURE, standard_webhooks::ID, standard_webhooks::TIMESTAMP] {
             if let Ok(value) = HeaderValue::from_bytes(&value) {
                 all.insert(HeaderName::from_static(name), value);
             }

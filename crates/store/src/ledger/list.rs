@@ -1,0 +1,186 @@
+//! The ledger for people: was it sent, and if not, why?
+
+use chrono::{DateTime, Utc};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use scoped_futures::ScopedFutureExt as _;
+use tocsin_shared::ledger::{NoticeKind, NoticeStatus};
+use tocsin_shared::{IncidentId, NotificationId};
+use uuid::Uuid;
+
+use crate::alert::known;
+use crate::schema::{deliveries, notifications};
+use crate::{Operation, Page, Store, StoreError, Window};
+
+/// Most attempts of one notice that are shown.
+const MAX_DELIVERIES: i64 = 500;
+
+/// Which notices a list shows. What is `None` does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NoticeFilter {
+    /// Only those with this fate.
+    pub status: Option<NoticeStatus>,
+    /// Only those for this receiver.
+    pub receiver: Option<String>,
+    /// Only those about this incident.
+    pub incident: Option<IncidentId>,
+}
+
+/// A row of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeRecord {
+    /// Names it.
+    pub id: NotificationId,
+    /// What it is about.
+    pub incident_id: IncidentId,
+    /// Who is told.
+    pub receiver: String,
+    /// The incident's version that it tells of.
+    pub revision: i64,
+    /// Why somebody is told.
+    pub kind: NoticeKind,
+    /// What became of it.
+    pub status: NoticeStatus,
+    /// Why, if it was not delivered.
+    pub reason: Option<String>,
+    /// How often it was tried, since it was driven again last.
+    pub attempts: i32,
+    /// When the change happened.
+    pub created_at: DateTime<Utc>,
+    /// When it is tried next, if it is.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// When it ended, if it did.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// When somebody had it tried again, if anybody did.
+    pub redriven_at: Option<DateTime<Utc>>,
+    /// The receiver in whose place this one is told, if it is not told in its own right.
+    pub instead_of: Option<String>,
+    /// Why that one could not be told.
+    pub because: Option<String>,
+}
+
+/// One attempt to deliver a notice.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = deliveries, check_for_backend(Pg))]
+#[expect(missing_docs, reason = "the columns of the table")]
+pub struct DeliveryRecord {
+    pub attempt: i32,
+    pub at: DateTime<Utc>,
+    pub latency_ms: i32,
+    pub http_status: Option<i32>,
+    pub answer: String,
+}
+
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = notifications, check_for_backend(Pg))]
+struct Row {
+    id: Uuid,
+    incident_id: Uuid,
+    receiver: String,
+    revision: i64,
+    kind: String,
+    status: String,
+    reason: Option<String>,
+    attempts: i32,
+    created_at: DateTime<Utc>,
+    next_attempt_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+    redriven_at: Option<DateTime<Utc>>,
+    instead_of: String,
+    because: Option<String>,
+}
+
+impl TryFrom<Row> for NoticeRecord {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let status = known("notifications.status", &row.status)?;
+        Ok(Self {
+            id: NotificationId::from_uuid(row.id),
+            incident_id: IncidentId::from_uuid(row.incident_id),
+            receiver: row.receiver,
+            revision: row.revision,
+            kind: known("notifications.kind", &row.kind)?,
+            status,
+            reason: row.reason,
+            attempts: row.attempts,
+            created_at: row.created_at,
+            next_attempt_at: (status == NoticeStatus::Pending).then_some(row.next_attempt_at),
+            finished_at: row.finished_at,
+            redriven_at: row.redriven_at,
+            instead_of: Some(row.instead_of).filter(|receiver| !receiver.is_empty()),
+            because: row.because,
+        })
+    }
+}
+
+impl Store {
+    /// One window of the notices that pass the filter, newest first; the cursor is a notice's id.
+    pub async fn notice_list(
+        &self,
+        filter: &NoticeFilter,
+        window: Window<NotificationId>,
+    ) -> Result<Page<NoticeRecord>, StoreError> {
+        self.run(Operation::NoticeList, |connection| {
+            async move {
+                let total = filtered(filter).count().get_result(connection).await?;
+                let mut query = filtered(filter).select(Row::as_select()).order(notifications::id.desc());
+                if let Some(before) = window.before {
+                    query = query.filter(notifications::id.lt(before.as_uuid()));
+                }
+                let rows: Vec<Row> = query.offset(window.offset).limit(window.limit + 1).load(connection).await?;
+                let items = rows.into_iter().map(NoticeRecord::try_from).collect::<Result<_, _>>()?;
+                Ok(Page::from_one_more(items, window.limit, total))
+            }
+            .scope_boxed()
+        })
+        .await
+    }
+
+    /// One notice.
+    pub async fn notice_get(&self, id: NotificationId) -> Result<Option<NoticeRecord>, StoreError> {
+        self.run(Operation::NoticeGet, |connection| {
+            async move {
+                let query = notifications::table.find(id.as_uuid()).select(Row::as_select());
+                let row: Option<Row> = query.first(connection).await.optional()?;
+                row.map(NoticeRecord::try_from).transpose()
+            }
+            .scope_boxed()
+        })
+        .await
+    }
+
+    /// The newest 500 attempts to deliver a notice, oldest first.
+    pub async fn notice_deliveries(&self, id: NotificationId) -> Result<Vec<DeliveryRecord>, StoreError> {
+        self.run(Operation::NoticeDeliveries, |connection| {
+            async move {
+                let mut attempts = deliveries::table
+                    .filter(deliveries::notification_id.eq(id.as_uuid()))
+                    .order(deliveries::id.desc())
+                    .limit(MAX_DELIVERIES)
+                    .select(DeliveryRecord::as_select())
+                    .load(connection)
+                    .await?;
+                attempts.reverse();
+                Ok(attempts)
+            }
+            .scope_boxed()
+        })
+        .await
+    }
+}
+
+fn filtered(filter: &NoticeFilter) -> notifications::BoxedQuery<'static, Pg> {
+    let mut query = notifications::table.into_boxed();
+    if let Some(status) = filter.status {
+        query = query.filter(notifications::status.eq(status.as_str()));
+    }
+    if let Some(receiver) = &filter.receiver {
+        query = query.filter(notifications::receiver.eq(receiver.clone()));
+    }
+    if let Some(incident) = filter.incident {
+        query = query.filter(notifications::incident_id.eq(incident.as_uuid()));
+    }
+    query
+}
