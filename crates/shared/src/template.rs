@@ -13,7 +13,7 @@ use crate::alert::clean;
 /// Longest template, in bytes.
 pub const MAX_TEMPLATE_BYTES: usize = 4 * 1_024;
 /// Most steps that one rendering may take.
-const MAX_FUEL: u64 = 100_000;
+const MAX_FUEL: u64 = 50_000;
 /// Most bytes that a character takes.
 const MAX_CHAR_BYTES: usize = 4;
 
@@ -27,6 +27,17 @@ pub struct Template(Arc<Inner>);
 struct Inner {
     text: String,
     engine: Environment<'static>,
+}
+
+/// What templates may name, for any number of them.
+#[derive(Debug, Clone)]
+pub struct Variables(Value);
+
+impl Variables {
+    /// The fields of a structure, or the entries of a map.
+    pub fn of(variables: &impl Serialize) -> Self {
+        Self(Value::from(Serde(variables)))
+    }
 }
 
 /// A template that cannot be used.
@@ -60,9 +71,9 @@ impl Template {
     }
 
     /// Reads a template and tries it on a sample, which must have everything that there is: a name that it lacks is a fault.
-    pub fn checked(text: &str, sample: &impl Serialize) -> Result<Self, TemplateError> {
+    pub fn checked(text: &str, sample: &Variables) -> Result<Self, TemplateError> {
         let template = Self::new(text)?;
-        let known = Value::from(Serde(sample));
+        let Variables(known) = sample;
         let parsed = template.0.engine.get_template(NAME)?;
         let mut unknown: Vec<String> = parsed
             .undeclared_variables(false)
@@ -74,7 +85,7 @@ impl Template {
         if let Some(name) = unknown.into_iter().next() {
             return Err(TemplateError::Unknown { name });
         }
-        parsed.render_captured_to(known, io::sink())?;
+        parsed.render_captured_to(known.clone(), io::sink())?;
         Ok(template)
     }
 
@@ -86,7 +97,7 @@ impl Template {
 
     /// One line of at most `max` characters; none if the template fails or gives nothing.
     #[must_use]
-    pub fn line(&self, variables: &impl Serialize, max: usize) -> Option<String> {
+    pub fn line(&self, variables: &Variables, max: usize) -> Option<String> {
         let text = self.render(variables, max)?;
         bounded(text.split_whitespace().collect::<Vec<_>>().join(" "), max)
     }
@@ -94,16 +105,16 @@ impl Template {
     /// Lines of together at most `max` characters, without white space around them; none if the template fails or gives
     /// nothing.
     #[must_use]
-    pub fn lines(&self, variables: &impl Serialize, max: usize) -> Option<String> {
+    pub fn lines(&self, variables: &Variables, max: usize) -> Option<String> {
         bounded(self.render(variables, max)?.trim().to_owned(), max)
     }
 
     /// What is rendered until it is as much as `max` characters can take.
-    fn render(&self, variables: &impl Serialize, max: usize) -> Option<String> {
+    fn render(&self, variables: &Variables, max: usize) -> Option<String> {
         let template = self.0.engine.get_template(NAME).ok()?;
         let room = max.saturating_mul(MAX_CHAR_BYTES);
         let mut output = Bounded { bytes: Vec::new(), room };
-        let outcome = template.render_captured_to(Value::from(Serde(variables)), &mut output);
+        let outcome = template.render_captured_to(variables.0.clone(), &mut output);
         if outcome.is_err() && output.bytes.len() < room {
             return None;
         }
@@ -155,7 +166,7 @@ mod tests {
     use super::*;
 
     fn fault(text: &str) -> String {
-        let sample = json!({"title": "t", "labels": {"a": "b"}, "none": null});
+        let sample = Variables::of(&json!({"title": "t", "labels": {"a": "b"}, "none": null}));
         Template::checked(text, &sample).map_or_else(|error| crate::with_causes(&error), |_| String::new())
     }
 
@@ -173,14 +184,14 @@ mod tests {
     #[test]
     fn what_costs_too_much_gives_nothing() {
         let text = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}";
-        assert_eq!(Template::new(text).unwrap().lines(&json!({}), 100), None);
+        assert_eq!(Template::new(text).unwrap().lines(&Variables::of(&json!({})), 100), None);
     }
 
     #[test]
     fn lines_keep_their_breaks_and_a_line_has_none() {
         let template = Template::new("\n a\n b \n").unwrap();
-        assert_eq!(template.lines(&json!({}), 10).unwrap(), "a\n b");
-        assert_eq!(template.line(&json!({}), 10).unwrap(), "a b");
-        assert_eq!(template.line(&json!({}), 2).unwrap(), "a…");
+        assert_eq!(template.lines(&Variables::of(&json!({})), 10).unwrap(), "a\n b");
+        assert_eq!(template.line(&Variables::of(&json!({})), 10).unwrap(), "a b");
+        assert_eq!(template.line(&Variables::of(&json!({})), 2).unwrap(), "a…");
     }
 }

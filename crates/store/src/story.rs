@@ -73,17 +73,27 @@ impl Store {
         if notices.is_empty() {
             return Ok(Vec::new());
         }
-        self.run(Operation::Stories, |connection| async move { stories_read(connection, notices).await }.scope_boxed())
+        let told: Vec<_> = notices.iter().map(|notice| (notice.incident_id, notice.receiver.as_str())).collect();
+        self.stories_of(&told).await
+    }
+
+    /// What there is to tell a receiver of an incident; nothing if there is no such incident.
+    pub async fn story(&self, incident: IncidentId, receiver: &str) -> Result<Option<StoryRecord>, StoreError> {
+        Ok(self.stories_of(&[(incident, receiver)]).await?.pop().flatten())
+    }
+
+    async fn stories_of(&self, told: &[(IncidentId, &str)]) -> Result<Vec<Option<StoryRecord>>, StoreError> {
+        self.run(Operation::Stories, |connection| async move { stories_read(connection, told).await }.scope_boxed())
             .await
     }
 }
 
 async fn stories_read(
     connection: &AsyncPgConnection,
-    notices: &[ClaimedNotice],
+    told: &[(IncidentId, &str)],
 ) -> Result<Vec<Option<StoryRecord>>, StoreError> {
-    let pairs: Vec<Uuid> = notices.iter().map(|notice| notice.incident_id.as_uuid()).collect();
-    let receivers: Vec<&str> = notices.iter().map(|notice| notice.receiver.as_str()).collect();
+    let pairs: Vec<Uuid> = told.iter().map(|(incident, _)| incident.as_uuid()).collect();
+    let receivers: Vec<&str> = told.iter().map(|&(_, receiver)| receiver).collect();
     let mut ids = pairs.clone();
     ids.sort_unstable();
     ids.dedup();
@@ -114,11 +124,11 @@ async fn stories_read(
         .into_iter()
         .map(|m| ((IncidentId::from_uuid(m.incident_id), m.receiver), (m.destination, m.reference)))
         .collect();
-    let story = |notice: &ClaimedNotice| {
-        let incident = records.get(&notice.incident_id)?.clone();
-        let alerts = by_incident.get(&notice.incident_id).cloned().unwrap_or_default();
-        let message = messages.get(&(notice.incident_id, notice.receiver.clone())).cloned();
+    let story = |&(id, receiver): &(IncidentId, &str)| {
+        let incident = records.get(&id)?.clone();
+        let alerts = by_incident.get(&id).cloned().unwrap_or_default();
+        let message = messages.get(&(id, receiver.to_owned())).cloned();
         Some(StoryRecord { incident, alerts, message })
     };
-    Ok(notices.iter().map(story).collect())
+    Ok(told.iter().map(story).collect())
 }

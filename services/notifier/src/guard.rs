@@ -9,7 +9,7 @@ use url::{Host, Url};
 /// IPv4 that is not public unicast, as first address and length of prefix
 /// (<https://www.iana.org/assignments/iana-ipv4-special-registry>).
 const SPECIAL_V4: [(Ipv4Addr, u32); 16] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),       // this network
+    (Ipv4Addr::UNSPECIFIED, 8),           // this network
     (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
     (Ipv4Addr::new(100, 64, 0, 0), 10),   // shared by customers of a carrier
     (Ipv4Addr::new(127, 0, 0, 0), 8),     // loopback

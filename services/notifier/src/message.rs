@@ -3,7 +3,9 @@
 mod variables;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tocsin_shared::board::Alert;
 use tocsin_shared::ledger::NoticeKind;
+use tocsin_shared::template::Variables;
 use tocsin_shared::{AlertStatus, IncidentSeverity, IncidentStatus, Labels};
 use url::Url;
 
@@ -32,6 +34,8 @@ pub(crate) struct Message {
     pub(crate) facts: Vec<(&'static str, Fact)>,
     /// What the alerts' labels have in common.
     pub(crate) labels: Labels,
+    /// What is said of `alerts`.
+    pub(crate) heading: &'static str,
     /// What fires; once nothing does, what fired.
     pub(crate) alerts: Vec<Line>,
     /// How many more there are than `alerts`.
@@ -45,7 +49,10 @@ pub(crate) struct Message {
 /// The value of a fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fact {
+    /// Our own words.
     Text(String),
+    /// What somebody is called, which may hold anything.
+    Name(String),
     /// Shown in the reader's time zone where the provider can.
     Time(DateTime<Utc>),
 }
@@ -80,30 +87,20 @@ pub(crate) enum Tone {
 impl Message {
     /// What is said of the story.
     pub(crate) fn of(story: &Story, texts: &Texts) -> Self {
-        Self::about(story, story.kind, texts)
+        Self::about(story, told_kind(story), texts)
     }
 
     /// What is said of where the incident of the story stands, whatever happened last.
     pub(crate) fn of_state(story: &Story, texts: &Texts) -> Self {
-        let kind = match story.record.incident.status {
-            IncidentStatus::Triggered => NoticeKind::Triggered,
-            IncidentStatus::Acknowledged => NoticeKind::Acknowledged,
-            IncidentStatus::Resolved => NoticeKind::Resolved,
-            IncidentStatus::Canceled => NoticeKind::Canceled,
-        };
-        Self::about(story, kind, texts)
+        Self::about(story, state_kind(story.record.incident.status), texts)
     }
 
     fn about(story: &Story, kind: NoticeKind, texts: &Texts) -> Self {
-        let listed = listed(story);
+        let alerts = listed(story);
         let incident = &story.record.incident;
         let links = links(story);
-        let variables = variables::of_incident(story, kind, &listed, &links);
+        let variables = Variables::of(&variables::of_incident(story, kind, &alerts, &links));
         let total = if incident.firing.total() > 0 { incident.firing.total() } else { incident.alert_count };
-        let lines = listed.iter().map(|alert| Line {
-            text: texts.alert(&variables::of_alert(alert, &incident.labels)),
-            url: alert.newest.source_url.as_deref().and_then(safe_link),
-        });
         Self {
             title: texts.title(&variables),
             what: what(kind),
@@ -112,8 +109,15 @@ impl Message {
             summary: texts.summary(&variables),
             facts: facts(story),
             labels: incident.labels.clone(),
-            alerts: lines.collect(),
-            more: usize::try_from(total).unwrap_or_default().saturating_sub(listed.len()),
+            heading: if incident.firing.total() > 0 { "Firing alerts" } else { "Alerts that fired" },
+            alerts: alerts
+                .iter()
+                .map(|alert| Line {
+                    text: texts.alert(&Variables::of(&variables::of_alert(alert, &incident.labels))),
+                    url: alert.newest.source_url.as_deref().and_then(safe_link),
+                })
+                .collect(),
+            more: usize::try_from(total).unwrap_or_default().saturating_sub(alerts.len()),
             links,
             tone: tone(story),
         }
@@ -126,9 +130,27 @@ impl Message {
     }
 }
 
+/// The kind that tells of nothing but how an incident stands.
+pub(crate) const fn state_kind(status: IncidentStatus) -> NoticeKind {
+    match status {
+        IncidentStatus::Triggered => NoticeKind::Triggered,
+        IncidentStatus::Acknowledged => NoticeKind::Acknowledged,
+        IncidentStatus::Resolved => NoticeKind::Resolved,
+        IncidentStatus::Canceled => NoticeKind::Canceled,
+    }
+}
+
+/// Why somebody is told. Who is told in another's place is told how the incident stands, with a note on top.
+fn told_kind(story: &Story) -> NoticeKind {
+    match story.kind {
+        NoticeKind::Undelivered => state_kind(story.record.incident.status),
+        kind => kind,
+    }
+}
+
 /// The alerts that a message lists: those that fire, the worst and oldest first; once none does, all that did.
-fn listed(story: &Story) -> Vec<&tocsin_shared::board::Alert> {
-    let fires = |alert: &&tocsin_shared::board::Alert| alert.status == AlertStatus::Firing;
+fn listed(story: &Story) -> Vec<&Alert> {
+    let fires = |alert: &&Alert| alert.status == AlertStatus::Firing;
     let mut alerts: Vec<_> = story.alerts.iter().filter(fires).collect();
     if alerts.is_empty() {
         alerts = story.alerts.iter().collect();
@@ -157,8 +179,11 @@ fn facts(story: &Story) -> Vec<(&'static str, Fact)> {
         let firing = format!("{} of {} {alerts}", incident.firing.total(), incident.alert_count);
         facts.push(("Firing", Fact::Text(firing)));
     }
+    if let Some(silenced) = silenced(story) {
+        facts.push(("Silenced", Fact::Text(silenced)));
+    }
     facts.push(("Since", Fact::Time(incident.triggered_at)));
-    let by = |name: &'static str, by: &Option<String>| by.clone().map(|by| (name, Fact::Text(by)));
+    let by = |name: &'static str, by: &Option<String>| by.clone().map(|by| (name, Fact::Name(by)));
     if let Some(at) = incident.acknowledged_at {
         facts.push(("Acknowledged", Fact::Time(at)));
         facts.extend(by("Acknowledged by", &incident.acknowledged_by));
@@ -169,6 +194,16 @@ fn facts(story: &Story) -> Vec<(&'static str, Fact)> {
         facts.extend(by(if canceled { "Canceled by" } else { "Resolved by" }, &incident.resolved_by));
     }
     facts
+}
+
+/// How many of the alerts that fire are silenced, as far as they are loaded; nothing if none is.
+fn silenced(story: &Story) -> Option<String> {
+    let is_silenced = |alert: &&Alert| alert.status == AlertStatus::Firing && alert.silenced_by.is_some();
+    let count = story.alerts.iter().filter(is_silenced).count();
+    let are_all = usize::try_from(story.record.incident.alert_count).is_ok_and(|all| all <= story.alerts.len());
+    (count > 0).then(|| {
+        format!("{}{count} {}", if are_all { "" } else { "at least " }, if count == 1 { "alert" } else { "alerts" })
+    })
 }
 
 /// The incident's page, and where the first alerts that say so are explained and shown.
@@ -224,13 +259,17 @@ fn sign(story: &Story, kind: NoticeKind) -> &'static str {
 /// The headline without its sign: the same for as long as the incident has its title.
 pub(crate) fn subject(story: &Story, texts: &Texts) -> String {
     let (listed, links) = (listed(story), links(story));
-    let mut variables = variables::of_incident(story, story.kind, &listed, &links);
+    let mut variables = variables::of_incident(story, told_kind(story), &listed, &links);
     variables.sign = "";
-    texts.title(&variables)
+    texts.title(&Variables::of(&variables))
 }
 
 /// The word for why somebody is told.
-pub(crate) const fn what(kind: NoticeKind) -> &'static str {
+pub(crate) fn reason(story: &Story) -> &'static str {
+    what(told_kind(story))
+}
+
+const fn what(kind: NoticeKind) -> &'static str {
     match kind {
         NoticeKind::Triggered => "Triggered",
         NoticeKind::Updated => "Updated",
@@ -241,7 +280,7 @@ pub(crate) const fn what(kind: NoticeKind) -> &'static str {
         NoticeKind::Flapping => "Flapping",
         NoticeKind::Reminder => "Reminder",
         NoticeKind::Escalated => "Escalated",
-        NoticeKind::Undelivered => "Undelivered elsewhere",
+        NoticeKind::Undelivered => "Undelivered",
     }
 }
 

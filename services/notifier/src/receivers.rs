@@ -170,3 +170,6 @@ fn bounded(text: &str) -> String {
     }
     text[..end].replace('\0', "\u{FFFD}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! What a receiver is told.
 
 pub(crate) mod sample;
+#[cfg(test)]
+pub(crate) mod told;
 
 use chrono::{DateTime, Utc};
 use tocsin_shared::NotificationId;

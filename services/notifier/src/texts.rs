@@ -1,10 +1,9 @@
 //! The texts of messages, as templates: ours, or an operator's in their place.
 
-use serde::Serialize;
 use tocsin_service::config::Problem;
 use tocsin_service::config::document::TemplatesSection;
 use tocsin_service::with_causes;
-use tocsin_shared::template::Template;
+use tocsin_shared::template::{Template, Variables};
 
 /// Longest headline, news and line of an alert, in characters. Providers cut further where they must.
 const MAX_LINE_CHARS: usize = 500;
@@ -47,29 +46,29 @@ impl Texts {
     }
 
     /// The headline.
-    pub(crate) fn title(&self, incident: &impl Serialize) -> String {
+    pub(crate) fn title(&self, incident: &Variables) -> String {
         self.title.line(incident)
     }
 
     /// What happened.
-    pub(crate) fn news(&self, incident: &impl Serialize) -> String {
+    pub(crate) fn news(&self, incident: &Variables) -> String {
         self.news.line(incident)
     }
 
     /// What it is about, where anybody said.
-    pub(crate) fn summary(&self, incident: &impl Serialize) -> Option<String> {
+    pub(crate) fn summary(&self, incident: &Variables) -> Option<String> {
         let lines = |template: &Template| template.lines(incident, MAX_SUMMARY_CHARS);
         self.summary.own.as_ref().and_then(lines).or_else(|| lines(&self.summary.default))
     }
 
     /// One alert.
-    pub(crate) fn alert(&self, alert: &impl Serialize) -> String {
+    pub(crate) fn alert(&self, alert: &Variables) -> String {
         self.alert.line(alert)
     }
 }
 
 impl Text {
-    fn line(&self, variables: &impl Serialize) -> String {
+    fn line(&self, variables: &Variables) -> String {
         let line = |template: &Template| template.line(variables, MAX_LINE_CHARS);
         self.own.as_ref().and_then(line).or_else(|| line(&self.default)).unwrap_or_default()
     }

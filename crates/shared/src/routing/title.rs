@@ -1,11 +1,9 @@
 //! What an incident is called: a template over the alert that opens it.
 
-use std::collections::BTreeMap;
-
-use minijinja::value::Value;
+use serde::Serialize;
 
 use crate::alert::MAX_TITLE_CHARS;
-use crate::template::{Template, TemplateError};
+use crate::template::{Template, TemplateError, Variables};
 use crate::{AlertEvent, Labels};
 
 /// What an incident is called. By default it is the title of the alert that opens it; else a Jinja template, over
@@ -34,15 +32,19 @@ impl Title {
     }
 }
 
-fn variables(source: &str, event: &AlertEvent) -> BTreeMap<&'static str, Value> {
-    let texts = |texts: &Labels| Value::from(texts.clone());
-    BTreeMap::from([
-        ("labels", texts(&event.labels)),
-        ("annotations", texts(&event.annotations)),
-        ("title", Value::from(event.title.as_str())),
-        ("severity", Value::from(event.severity.as_str())),
-        ("source", Value::from(source)),
-    ])
+/// What the template of a title may name.
+#[derive(Debug, Serialize)]
+struct OfAlert<'a> {
+    labels: &'a Labels,
+    annotations: &'a Labels,
+    title: &'a str,
+    severity: &'a str,
+    source: &'a str,
+}
+
+fn variables(source: &str, event: &AlertEvent) -> Variables {
+    let AlertEvent { labels, annotations, title, severity, .. } = event;
+    Variables::of(&OfAlert { labels, annotations, title, severity: severity.as_str(), source })
 }
 
 #[cfg(test)]

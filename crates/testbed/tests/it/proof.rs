@@ -12,6 +12,7 @@ mod least_privilege;
 mod notify_isolation;
 mod notify_loss;
 mod outage;
+mod payloads;
 mod peer_routing;
 mod real_clients;
 mod real_input;

@@ -5,10 +5,12 @@ use std::str::FromStr;
 
 use tocsin_service::with_causes;
 use tocsin_shared::ledger::NoticeKind;
-use tocsin_shared::{IncidentId, IncidentStatus, NotificationId};
-use tocsin_store::{IncidentRecord, Store, StoreError};
+use tocsin_shared::{IncidentId, NotificationId};
+use tocsin_store::{Store, StoreError, StoryRecord};
 
 use super::{Config, receiver};
+use crate::message::state_kind;
+use crate::receivers::Receiver;
 use crate::story::Story;
 
 /// How somebody names an incident.
@@ -40,9 +42,9 @@ pub async fn preview(config: &Config, name: &str, incident: IncidentName, kind: 
         Ok(receiver) => receiver,
         Err(code) => return code,
     };
-    match story(config, incident, kind).await {
-        Ok(Some(story)) => {
-            println!("{}", receiver.provider.preview(&story));
+    match record(config, name, incident).await {
+        Ok(Some(record)) => {
+            println!("{}", receiver.provider.preview(&story(config, receiver, record, kind)));
             ExitCode::SUCCESS
         }
         Ok(None) => {
@@ -56,35 +58,31 @@ pub async fn preview(config: &Config, name: &str, incident: IncidentName, kind: 
     }
 }
 
-async fn story(config: &Config, name: IncidentName, kind: Option<NoticeKind>) -> Result<Option<Story>, StoreError> {
+async fn record(config: &Config, receiver: &str, name: IncidentName) -> Result<Option<StoryRecord>, StoreError> {
     let store = Store::new(&config.store);
-    let record = match name {
-        IncidentName::Number(number) => store.incident_get_by_number(number).await?,
-        IncidentName::Id(id) => store.incident_get(id).await?,
+    let id = match name {
+        IncidentName::Id(id) => Some(id),
+        IncidentName::Number(number) => store.incident_get_by_number(number).await?.map(|record| record.incident.id),
     };
-    let Some(record) = record else {
-        return Ok(None);
-    };
-    let alerts = store.incident_alerts(record.incident.id).await?;
-    Ok(Some(Story {
+    match id {
+        Some(id) => store.story(id, receiver).await,
+        None => Ok(None),
+    }
+}
+
+fn story(config: &Config, receiver: &Receiver, record: StoryRecord, kind: Option<NoticeKind>) -> Story {
+    let StoryRecord { incident: record, alerts, message } = record;
+    let destination = receiver.provider.destination();
+    Story {
         notice: NotificationId::generate(),
-        kind: kind.unwrap_or(as_it_stands(&record)),
+        kind: kind.unwrap_or(state_kind(record.incident.status)),
         revision: record.incident.version,
         at: record.incident.updated_at,
         alerts,
         link: Story::page(config.public_url.as_ref(), record.number),
         record,
         instead_of: None,
-        message: None,
+        message: message.filter(|(at, _)| at == destination).map(|(_, reference)| reference),
         is_test: false,
-    }))
-}
-
-fn as_it_stands(record: &IncidentRecord) -> NoticeKind {
-    match record.incident.status {
-        IncidentStatus::Triggered => NoticeKind::Triggered,
-        IncidentStatus::Acknowledged => NoticeKind::Acknowledged,
-        IncidentStatus::Resolved => NoticeKind::Resolved,
-        IncidentStatus::Canceled => NoticeKind::Canceled,
     }
 }

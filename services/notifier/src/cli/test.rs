@@ -7,7 +7,7 @@ use tocsin_service::with_causes;
 
 use super::{Config, receiver};
 use crate::receivers::{Answer, Http};
-use crate::story::{Story, sample};
+use crate::story::sample;
 
 /// Sends the receiver a test and prints what it answers.
 pub async fn test(config: &Config, name: &str) -> ExitCode {
@@ -22,8 +22,7 @@ pub async fn test(config: &Config, name: &str) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let test = sample::test(Utc::now().trunc_subsecs(0));
-    let story = Story { link: Story::page(config.public_url.as_ref(), test.record.number), ..test };
+    let story = sample::test(Utc::now().trunc_subsecs(0));
     let sent = receiver.provider.send(&http, &story).await;
     let (outcome, code) = match sent.answer {
         Answer::Taken => ("taken", ExitCode::SUCCESS),

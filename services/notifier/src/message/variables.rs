@@ -6,7 +6,7 @@ use tocsin_shared::ledger::NoticeKind;
 use tocsin_shared::{AlertSeverity, AlertStatus, IncidentSeverity, IncidentStatus, Labels};
 use url::Url;
 
-use super::{Link, sign, span, utc, what};
+use super::{Link, sign, silenced, span, utc, what};
 use crate::story::Story;
 
 /// Most labels by which an alert is told from the others of its incident.
@@ -30,6 +30,7 @@ pub(super) struct OfIncident<'a> {
     alert_count: i32,
     alerts: Vec<OfAlert<'a>>,
     more: i32,
+    silenced: Option<String>,
     declared: bool,
     age: String,
     triggered_at: String,
@@ -89,6 +90,7 @@ pub(super) fn of_incident<'a>(
         alert_count: incident.alert_count,
         alerts: listed.iter().map(|alert| of_alert(alert, &incident.labels)).collect(),
         more: (total - i32::try_from(listed.len()).unwrap_or(i32::MAX)).max(0),
+        silenced: silenced(story),
         declared: incident.declared,
         age: span(incident.resolved_at.unwrap_or(story.at) - incident.triggered_at),
         triggered_at: utc(incident.triggered_at),
@@ -131,4 +133,30 @@ fn in_common(alerts: &[&Alert]) -> Labels {
     let mut common = first.newest.annotations.clone();
     common.retain(|name, value| others.iter().all(|alert| alert.newest.annotations.get(name) == Some(value)));
     common
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+    use tocsin_service::config::document::{alert_sample, incident_sample};
+
+    use super::*;
+    use crate::story::told;
+
+    fn names(value: &impl Serialize) -> BTreeSet<String> {
+        match serde_json::to_value(value).unwrap() {
+            Value::Object(object) => object.keys().cloned().collect(),
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn the_sample_against_which_templates_are_checked_has_every_name_and_no_other() {
+        let story = told::told(NoticeKind::Undelivered);
+        let alerts: Vec<&Alert> = story.alerts.iter().collect();
+        assert_eq!(names(&of_incident(&story, story.kind, &alerts, &[])), names(&incident_sample()));
+        assert_eq!(names(&of_alert(alerts[0], &Labels::new())), names(&alert_sample()));
+    }
 }

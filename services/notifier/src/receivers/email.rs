@@ -9,6 +9,7 @@ use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use tocsin_bus::Quota;
 use tocsin_service::config::document::{EmailSection, SmtpTls};
@@ -32,7 +33,7 @@ pub(super) struct Email {
     from: Mailbox,
     host: String,
     port: u16,
-    tls: SmtpTls,
+    tls: Tls,
     username: Option<String>,
     password: Option<SecretString>,
     texts: Texts,
@@ -71,12 +72,24 @@ impl Email {
             Problem::new(format!("{path}.email"), with_causes(&error), "this is a fault of Tocsin; please report it")
         })?;
         let smtp = &section.smtp;
+        let verified = || {
+            TlsParameters::new(smtp.host.clone()).map_err(|error| {
+                let remedy = "give the name that stands in the server's certificate";
+                Problem::new(format!("{path}.email.smtp.host"), with_causes(&error), remedy)
+            })
+        };
+        // Without the encryption that was asked for, nothing is sent.
+        let tls = match smtp.tls {
+            SmtpTls::Starttls => Tls::Required(verified()?),
+            SmtpTls::Implicit => Tls::Wrapper(verified()?),
+            SmtpTls::None => Tls::None,
+        };
         Ok(Self {
             to: to.collect::<Result<_, _>>()?,
             from: mailbox("from".to_owned(), &section.from)?,
             host: smtp.host.clone(),
             port: smtp.port(),
-            tls: smtp.tls,
+            tls,
             username: smtp.username.clone(),
             password: smtp.password(path).map(|source| source.resolve(env)).transpose()?,
             texts,
@@ -85,21 +98,18 @@ impl Email {
         })
     }
 
-    fn transport(&self, timeout: Duration) -> Result<AsyncSmtpTransport<Tokio1Executor>, smtp::Error> {
-        let builder = match self.tls {
-            // Without the encryption that was asked for, nothing is sent.
-            SmtpTls::Starttls => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(&self.host)?,
-            SmtpTls::Implicit => AsyncSmtpTransport::<Tokio1Executor>::relay(&self.host)?,
-            SmtpTls::None => AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&self.host),
-        };
-        let builder = builder.port(self.port).timeout(Some(timeout));
-        Ok(match (&self.username, &self.password) {
+    fn transport(&self, timeout: Duration) -> AsyncSmtpTransport<Tokio1Executor> {
+        let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&self.host)
+            .port(self.port)
+            .tls(self.tls.clone())
+            .timeout(Some(timeout));
+        match (&self.username, &self.password) {
             (Some(username), Some(password)) => {
                 builder.credentials(Credentials::new(username.clone(), password.expose_secret().to_owned()))
             }
             _ => builder,
         }
-        .build())
+        .build()
     }
 
     /// Each notice has its id, which is the same when it is sent again; all of an incident answer one that was never sent, and
@@ -123,7 +133,7 @@ impl Email {
     }
 
     fn subject(&self, story: &Story) -> String {
-        let what = if story.is_test { "Test" } else { message::what(story.kind) };
+        let what = if story.is_test { "Test" } else { message::reason(story) };
         format!("[{what}] {}", message::subject(story, &self.texts))
     }
 
@@ -140,11 +150,7 @@ impl Email {
             Ok(mail) => mail,
             Err(error) => return Sent::refused(&bounded(&with_causes(&error))),
         };
-        let transport = match self.transport(http.timeout) {
-            Ok(transport) => transport,
-            Err(error) => return self.failure(&error),
-        };
-        match tokio::time::timeout(http.timeout, transport.send(mail)).await {
+        match tokio::time::timeout(http.timeout, self.transport(http.timeout).send(mail)).await {
             Ok(Ok(response)) => {
                 let words = response.message().collect::<Vec<_>>().join(" ");
                 let text = redacted(&format!("{} {words}", response.code()), &self.secrets());
@@ -157,7 +163,12 @@ impl Email {
 
     /// A reply of 5xx is final (RFC 5321, 4.2.1); one of 4xx and everything else may pass.
     fn failure(&self, error: &smtp::Error) -> Sent {
-        let text = redacted(&with_causes(error), &self.secrets());
+        let words = match (error.status(), std::error::Error::source(error)) {
+            (Some(code), Some(reply)) => format!("{code} {reply}"),
+            // It tells its cause itself.
+            _ => error.to_string(),
+        };
+        let text = redacted(&words, &self.secrets());
         if error.is_permanent() { Sent::refused(&bounded(&text)) } else { Sent::failed(&text) }
     }
 

@@ -77,8 +77,8 @@ impl Response {
 /// A request that brought no answer.
 fn no_answer(error: reqwest::Error) -> Sent {
     let error = error.without_url();
-    let causes = std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| error.source());
-    match causes.filter_map(|error| error.downcast_ref::<Forbidden>()).next() {
+    let mut causes = std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| error.source());
+    match causes.find_map(|error| error.downcast_ref::<Forbidden>()) {
         Some(forbidden) => Sent::refused(&forbidden.to_string()),
         None => Sent::failed(&with_causes(&error)),
     }
@@ -97,11 +97,11 @@ pub(super) fn redacted(text: &str, secrets: &[&SecretString]) -> String {
 fn retry_after(response: &reqwest::Response) -> Option<Duration> {
     let value = response.headers().get("retry-after")?.to_str().ok()?.trim();
     let seconds = value.parse().ok().map(Duration::from_secs);
-    seconds.or_else(|| until(DateTime::parse_from_rfc2822(value).ok()?.to_utc(), Utc::now()))
+    seconds.or_else(|| Some(until(DateTime::parse_from_rfc2822(value).ok()?.to_utc(), Utc::now())))
 }
 
-fn until(time: DateTime<Utc>, now: DateTime<Utc>) -> Option<Duration> {
-    Some((time - now).to_std().unwrap_or_default())
+fn until(time: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+    (time - now).to_std().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -118,7 +118,7 @@ mod tests {
     fn a_date_to_retry_after_is_a_wait_from_now() {
         let date = DateTime::parse_from_rfc2822("Fri, 27 Nov 2026 10:00:30 GMT").unwrap().to_utc();
         let now = "2026-11-27T10:00:00Z".parse().unwrap();
-        assert_eq!(until(date, now), Some(Duration::from_secs(30)));
-        assert_eq!(until(now, date), Some(Duration::ZERO), "it is past");
+        assert_eq!(until(date, now), Duration::from_secs(30));
+        assert_eq!(until(now, date), Duration::ZERO, "it is past");
     }
 }

@@ -14,4 +14,5 @@ mod isolation;
 mod notifier;
 mod outages;
 mod pace;
+mod receivers;
 mod secrets;

@@ -15,6 +15,7 @@ use std::path::Path;
 use serde_json::Value;
 use tocsin_service::config::{ConfigError, Document, Problem};
 
+use receivers::Globals;
 use section::{Reader, Section};
 
 /// A configuration for Tocsin, and what it lacks.
@@ -59,10 +60,10 @@ fn convert(text: &str) -> Result<Imported, ConfigError> {
     let mut file = Section::of("", &value, &mut reader);
 
     let global = file.take("global");
-    let has_slack_address = note_globals(global, &mut reader);
+    let globals = globals(global, &mut reader);
     let mut lines = routes::root(file.take("route"), &mut reader);
     lines.extend(inhibition::rules(file.take("inhibit_rules"), &mut reader));
-    lines.extend(receivers::receivers(file.take("receivers"), has_slack_address, &mut reader));
+    lines.extend(receivers::receivers(file.take("receivers"), &globals, &mut reader));
     for key in ["mute_time_intervals", "time_intervals"] {
         for (index, _) in file.take_list(key, &mut reader).iter().enumerate() {
             reader.note(format!("{key}[{index}]"), "not carried over; declare a silence with a recurrence instead");
@@ -80,19 +81,26 @@ fn convert(text: &str) -> Result<Imported, ConfigError> {
     Ok(Imported { yaml, notes })
 }
 
-/// Says whether Slack's address is among the settings, which is where receivers have it from that name none.
-fn note_globals(global: Option<&Value>, reader: &mut Reader) -> bool {
-    let Some(global) = global else { return false };
+/// What receivers have from there that name it not themselves.
+fn globals(global: Option<&Value>, reader: &mut Reader) -> Globals {
+    let Some(global) = global else { return Globals::default() };
     let mut section = Section::of("global", global, reader);
-    let has_slack_address =
-        ["slack_api_url", "slack_api_url_file"].map(|key| section.take(key).is_some()).contains(&true);
+    let slack_address = ["slack_api_url", "slack_api_url_file"].map(|key| section.take(key).is_some());
+    // It belongs to the user name, and is noted where that is used.
+    let _password = ["smtp_auth_password", "smtp_auth_password_file"].map(|key| section.take(key));
+    let globals = Globals {
+        has_slack_address: slack_address.contains(&true),
+        smarthost: section.take_text("smtp_smarthost", reader),
+        from: section.take_text("smtp_from", reader),
+        username: section.take_text("smtp_auth_username", reader),
+    };
     if section.take("resolve_timeout").is_some() {
         let text = "not carried over; alerts without an end count as resolved only if you give the integration that brings them \
                     (or `webhooks`) a `resolve_timeout`";
         reader.note("global.resolve_timeout", text);
     }
-    section.note_rest("not carried over; it concerns receivers that Tocsin does not have", reader);
-    has_slack_address
+    section.note_rest("not carried over; it concerns what Tocsin does not have", reader);
+    globals
 }
 
 fn document(lines: &[String], notes: &[Note]) -> String {

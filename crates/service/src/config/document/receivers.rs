@@ -84,7 +84,7 @@ impl ReceiverSection {
             }
             (_, true) => faults.add(path, "is silent and is not", "leave out `silent`, or what it would tell"),
             (_, false) => {
-                faults.add(path, "has several kinds", format!("give one of {kinds}, and make more receivers"))
+                faults.add(path, "has several kinds", format!("give one of {kinds}, and make more receivers"));
             }
         }
         match self.kind() {

@@ -130,6 +130,55 @@ fn every_fault_of_the_rules_is_reported_with_its_path() {
 }
 
 #[test]
+fn every_fault_of_a_receiver_is_reported_with_its_path_and_without_its_secret() {
+    let error = Document::parse(include_str!("faulty_receivers.yaml")).unwrap_err();
+    assert!(!error.to_string().contains("SECRET"), "{error}");
+    insta::assert_snapshot!(error);
+}
+
+#[test]
+fn every_kind_of_receiver_is_read() {
+    let document = Document::parse(include_str!("receivers.yaml")).unwrap();
+    let kinds: Vec<_> = document.receivers.iter().filter_map(ReceiverSection::kind).collect();
+    let [
+        ReceiverKind::Slack(bot),
+        ReceiverKind::Slack(webhook_of_slack),
+        ReceiverKind::Teams(_),
+        ReceiverKind::Webhook(public),
+        ReceiverKind::Webhook(private),
+        ReceiverKind::Webhook(_),
+        ReceiverKind::Email(mail),
+        ReceiverKind::Email(local),
+    ] = kinds[..]
+    else {
+        panic!("{kinds:?}")
+    };
+    let SlackAccess::Bot { token, channel, api_url } = bot.access("receivers[0]") else { panic!("{bot:?}") };
+    assert_eq!((channel.as_str(), api_url.as_str()), ("C0123456789", "https://slack.com/api"));
+    assert_eq!((token.key.as_str(), token.file.is_some()), ("receivers[0].slack.bot_token", true));
+    assert!(matches!(webhook_of_slack.access("x"), SlackAccess::Webhook(_)));
+    assert_eq!((public.allow_private, private.allow_private), (false, true));
+    assert!(public.secret("x").is_none() && private.secret("x").is_some() && private.authorization("x").is_some());
+    assert_eq!((mail.smtp.port(), mail.smtp.tls), (587, SmtpTls::Starttls), "mail is encrypted unless told otherwise");
+    assert_eq!((local.smtp.port(), local.smtp.tls), (25, SmtpTls::None));
+}
+
+#[test]
+fn the_receivers_that_the_example_leaves_in_comments_are_valid() {
+    let example = include_str!("../../../../../tocsin.yaml");
+    let (_, commented) = example.split_once("\n  # More of them:\n").unwrap();
+    let (commented, _) = commented.split_once("\n\n").unwrap();
+    let lines: Vec<_> = commented.lines().map(|line| line.replacen("  # ", "  ", 1)).collect();
+    let document =
+        Document::parse(&format!("receivers:\n  - {{name: nobody, silent: true}}\n{}", lines.join("\n"))).unwrap();
+    let kinds: Vec<_> = document.receivers.iter().filter_map(ReceiverSection::kind).collect();
+    assert!(matches!(
+        kinds[..],
+        [ReceiverKind::Slack(_), ReceiverKind::Teams(_), ReceiverKind::Webhook(_), ReceiverKind::Email(_)]
+    ));
+}
+
+#[test]
 fn a_route_has_from_its_parent_what_it_does_not_say() {
     let document = Document::parse(include_str!("routes.yaml")).unwrap();
     let policy = document.policy();

@@ -32,6 +32,7 @@ struct Values<'a> {
     notes: &'a [String],
     summary: Option<&'a str>,
     facts: Vec<(&'static str, String)>,
+    heading: &'static str,
     alerts: Vec<Line<'a>>,
     more: usize,
     links: Vec<(&'static str, &'a Url)>,
@@ -71,7 +72,7 @@ impl<'a> Values<'a> {
             labels.push(("more labels", more_labels.to_string()));
         }
         let fact = |value: &Fact| match value {
-            Fact::Text(text) => text.clone(),
+            Fact::Text(text) | Fact::Name(text) => text.clone(),
             Fact::Time(at) => utc(*at),
         };
         Self {
@@ -80,6 +81,7 @@ impl<'a> Values<'a> {
             notes: &message.notes,
             summary: message.summary.as_deref(),
             facts: message.facts.iter().map(|(name, value)| (*name, fact(value))).collect(),
+            heading: message.heading,
             alerts: message.alerts.iter().map(|line| Line { text: &line.text, url: line.url.as_ref() }).collect(),
             more: message.more,
             links: message.links.iter().map(|link| (link.name, &link.url)).collect(),

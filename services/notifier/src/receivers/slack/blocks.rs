@@ -110,7 +110,7 @@ fn mrkdwn(text: &str) -> Value {
 
 fn field(name: &str, value: &Fact) -> Value {
     let value = match value {
-        Fact::Text(text) => escaped(text, MAX_FIELD_CHARS),
+        Fact::Text(text) | Fact::Name(text) => escaped(text, MAX_FIELD_CHARS),
         Fact::Time(at) => format!("<!date^{}^{{date_short_pretty}} {{time_secs}}|{}>", at.timestamp(), utc(*at)),
     };
     json!({"type": "mrkdwn", "text": format!("*{name}*\n{value}")})
@@ -119,7 +119,7 @@ fn field(name: &str, value: &Fact) -> Value {
 /// As many lines as fit into one section, and how many are left.
 fn alerts(message: &Message) -> String {
     let (lines, more) = message.first_alerts(MAX_ALERTS);
-    let mut text = "*Alerts*".to_owned();
+    let mut text = format!("*{}*", message.heading);
     let mut used = text.chars().count();
     let mut left = more;
     for line in lines {
@@ -134,7 +134,7 @@ fn alerts(message: &Message) -> String {
         }
     }
     if left > 0 {
-        text += &format!("\n… and {left} more");
+        text = format!("{text}\n… and {left} more");
     }
     text
 }

@@ -90,27 +90,16 @@ impl SlackBot {
         self.call(http, "chat.postMessage", &self.first(story)).await.0
     }
 
-    /// The first message says why it is sent; buttons make sense unless it is a test.
+    /// The first message says why it is sent.
     fn first(&self, story: &Story) -> Value {
         let message = Message::of(story, &self.texts);
-        self.whole(story, &message, json!({"channel": self.channel, "unfurl_links": false, "unfurl_media": false}))
+        whole(story, &message, json!({"channel": self.channel, "unfurl_links": false, "unfurl_media": false}))
     }
 
     /// What an edit leaves says how it stands.
     fn edit(&self, story: &Story, reference: &Reference) -> Value {
         let message = Message::of_state(story, &self.texts);
-        self.whole(story, &message, json!({"channel": reference.channel, "ts": reference.ts}))
-    }
-
-    fn whole(&self, story: &Story, message: &Message, mut body: Value) -> Value {
-        let incident = &story.record.incident;
-        let mut blocks = blocks::of(message);
-        if !story.is_test {
-            blocks.extend(blocks::buttons(incident.id, incident.status));
-        }
-        body["text"] = blocks::fallback(message).into();
-        body["blocks"] = blocks.into();
-        body
+        whole(story, &message, json!({"channel": reference.channel, "ts": reference.ts}))
     }
 
     /// What needs somebody's eyes is shown in the channel, too, and not to the thread's readers alone.
@@ -162,6 +151,18 @@ impl SlackBot {
         }
         (sent, String::new())
     }
+}
+
+/// A message with its blocks. Buttons make sense unless it is a test.
+fn whole(story: &Story, message: &Message, mut body: Value) -> Value {
+    let incident = &story.record.incident;
+    let mut blocks = blocks::of(message);
+    if !story.is_test {
+        blocks.extend(blocks::buttons(incident.id, incident.status));
+    }
+    body["text"] = blocks::fallback(message).into();
+    body["blocks"] = blocks.into();
+    body
 }
 
 impl Provider for SlackBot {

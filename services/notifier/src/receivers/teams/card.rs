@@ -13,6 +13,9 @@ const MAX_BODY_BYTES: usize = 20_000;
 /// Most links, each of which is an action of the card.
 const MAX_LINKS: usize = 4;
 
+/// Longest name of somebody, in characters.
+const MAX_NAME_CHARS: usize = 100;
+
 /// How much of a message is shown; characters for each text.
 #[derive(Debug, Clone, Copy)]
 struct Room {
@@ -115,10 +118,10 @@ fn card(message: &Message, room: Room) -> Value {
     }
     if let Some(summary) = &message.summary {
         // A run ends with its line.
-        items.extend(cut(summary, room.summary).lines().map(|line| rich(&[run(line, &json!({}))])));
+        let lines = cut(summary, room.summary);
+        items.extend(lines.lines().enumerate().map(|(index, line)| below(index, rich(&[run(line, &json!({}))]))));
     }
-    let facts = message.facts.iter().map(|(name, value)| json!({"title": name, "value": fact(value)}));
-    items.push(json!({"type": "FactSet", "facts": facts.collect::<Vec<_>>()}));
+    items.extend(facts(message));
     items.extend(alerts(message, room));
     items.extend(labels(&message.labels, room));
     let mut card = json!({
@@ -137,15 +140,33 @@ fn card(message: &Message, room: Room) -> Value {
     card
 }
 
+/// A fact set would read what people are called as Markdown; they stand below it.
+fn facts(message: &Message) -> Vec<Value> {
+    let (mut facts, mut names) = (Vec::new(), Vec::new());
+    for (name, value) in &message.facts {
+        let value = match value {
+            Fact::Text(text) => text.clone(),
+            Fact::Time(at) => utc(*at),
+            Fact::Name(text) => {
+                let name = run(&format!("{name}: "), &json!({"weight": "Bolder"}));
+                names.push(rich(&[name, run(&cut(text, MAX_NAME_CHARS), &json!({}))]));
+                continue;
+            }
+        };
+        facts.push(json!({"title": name, "value": value}));
+    }
+    std::iter::once(json!({"type": "FactSet", "facts": facts})).chain(names).collect()
+}
+
 fn alerts(message: &Message, room: Room) -> Vec<Value> {
     let (lines, more) = message.first_alerts(room.alerts);
-    let mut items: Vec<Value> = lines.iter().map(|line| alert(line, room)).collect();
-    if more > 0 {
-        items.push(rich(&[run(&format!("… and {more} more"), &json!({"isSubtle": true}))]));
+    if lines.is_empty() && more == 0 {
+        return Vec::new();
     }
-    if items.is_empty() {
-        return items;
-    }
+    let heading = rich(&[run(message.heading, &json!({"weight": "Bolder"}))]);
+    let more = (more > 0).then(|| rich(&[run(&format!("… and {more} more"), &json!({"isSubtle": true}))]));
+    let items = std::iter::once(heading).chain(lines.iter().map(|line| alert(line, room))).chain(more);
+    let items: Vec<Value> = items.enumerate().map(|(index, item)| below(index, item)).collect();
     vec![json!({"type": "Container", "separator": true, "items": items})]
 }
 
@@ -171,6 +192,14 @@ fn labels(labels: &Labels, room: Room) -> Option<Value> {
     Some(rich(&[run(&text.join("  ·  "), &json!({"size": "Small", "isSubtle": true}))]))
 }
 
+/// A line that stands close below the one before it, if there is one.
+fn below(index: usize, mut line: Value) -> Value {
+    if index > 0 {
+        line["spacing"] = "Small".into();
+    }
+    line
+}
+
 fn rich(runs: &[Value]) -> Value {
     json!({"type": "RichTextBlock", "inlines": runs})
 }
@@ -181,25 +210,6 @@ fn run(text: &str, looks: &Value) -> Value {
     // An empty run is not allowed.
     run["text"] = if text.is_empty() { " ".into() } else { text.into() };
     run
-}
-
-/// Values of facts are read as Markdown: names of people may hold some.
-fn fact(value: &Fact) -> String {
-    match value {
-        Fact::Text(text) => markdown(&cut(text, 100)),
-        Fact::Time(at) => utc(*at),
-    }
-}
-
-/// A text with Markdown's characters escaped.
-fn markdown(text: &str) -> String {
-    text.chars().fold(String::new(), |mut out, c| {
-        if "\\`*_[]()#~|<>".contains(c) {
-            out.push('\\');
-        }
-        out.push(c);
-        out
-    })
 }
 
 fn action(link: &Link) -> Value {
@@ -226,14 +236,4 @@ fn cut(text: &str, max: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(max.saturating_sub(1)).chain(['…']).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_names_of_people_are_no_markdown() {
-        assert_eq!(markdown("ada_l *boss* [x](y)"), r"ada\_l \*boss\* \[x\]\(y\)");
-    }
 }

@@ -46,7 +46,7 @@ impl SlackSection {
     /// How Slack is reached by the receiver at `path`. Valid if the file is.
     #[must_use]
     pub fn access(&self, path: &str) -> SlackAccess {
-        if !self.has_bot_token() {
+        if !self.is_bot() {
             return SlackAccess::Webhook(SecretSource {
                 key: format!("{path}.slack.webhook_url"),
                 inline: self.webhook_url.clone(),
@@ -66,6 +66,11 @@ impl SlackSection {
 
     fn has_bot_token(&self) -> bool {
         self.bot_token.is_some() || self.bot_token_file.is_some() || self.bot_token_env.is_some()
+    }
+
+    /// A channel alone is a bot's whose token was forgotten.
+    fn is_bot(&self) -> bool {
+        self.has_bot_token() || (self.channel.is_some() && !self.has_webhook_url())
     }
 
     fn has_webhook_url(&self) -> bool {

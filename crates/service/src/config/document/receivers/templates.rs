@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tocsin_shared::template::{Template, TemplateError};
+use tocsin_shared::template::{Template, TemplateError, Variables};
 use tocsin_shared::with_causes;
 
 use super::Faults;
@@ -30,7 +30,9 @@ impl TemplatesSection {
             ("summary", &self.summary, &incident),
             ("alert", &self.alert, &alert_sample()),
         ] {
-            let Some(Err(error)) = text.as_ref().map(|text| Template::checked(text, sample)) else { continue };
+            let Some(Err(error)) = text.as_ref().map(|text| Template::checked(text, &Variables::of(sample))) else {
+                continue;
+            };
             let known = || sample.as_object().map(|names| names.keys().cloned().collect::<Vec<_>>().join(", "));
             let remedy = match &error {
                 TemplateError::Unknown { .. } => format!("use one of {}", known().unwrap_or_default()),
@@ -49,7 +51,7 @@ pub fn incident_sample() -> Value {
         "kind": "triggered", "what": "Triggered", "sign": "🔴", "number": 12, "title": "Disk of db-1 is full",
         "status": "triggered", "severity": "critical", "summary": "No space is left.",
         "labels": alert["labels"], "annotations": alert["annotations"], "firing": 1, "alert_count": 2,
-        "alerts": [alert], "more": 0, "declared": false, "age": "5 min",
+        "alerts": [alert], "more": 0, "silenced": "1 alert", "declared": false, "age": "5 min",
         "triggered_at": "2026-11-23 12:00:00 UTC", "acknowledged_at": "2026-11-23 12:05:00 UTC",
         "acknowledged_by": "Ada", "resolved_at": "2026-11-23 12:30:00 UTC", "resolved_by": "Ada",
         "link": "https://tocsin.example.com/incidents/12", "runbook_url": "https://runbooks.example.com/disk",
