@@ -81,7 +81,7 @@ impl Board<'_> {
                 let mut decision = Decision::about_incident(&incident, &cause, Outcome::Reminded);
                 self.notify(&incident, NoticeKind::Reminder, quieted, &cause, &mut decision);
                 self.decisions.push(decision);
-                if quieted.is_none() {
+                if Self::withheld(&incident, quieted, NoticeKind::Reminder, &cause).is_none() {
                     let content = "Nobody has taken it; receivers are told again".to_owned();
                     self.tell(&incident, TimelineKind::IncidentReminded, &cause, content);
                 }
@@ -121,7 +121,7 @@ impl Board<'_> {
     }
 
     /// Why nobody is told of an incident: everything in it that fires is kept quiet. The board must hold its firing alerts.
-    fn quieted_incident(&self, id: IncidentId) -> Option<&'static str> {
+    pub(super) fn quieted_incident(&self, id: IncidentId) -> Option<&'static str> {
         let mut firing = self
             .alerts
             .values()

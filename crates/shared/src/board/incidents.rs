@@ -80,7 +80,7 @@ impl Board<'_> {
         };
         let mut incident = Incident::open(IncidentId::generate(), owner, &alert.source, &alert.newest, cause.at);
         follow_routes(&mut incident, routes);
-        incident.remind_at = self.remind_at(&incident, cause.at);
+        self.await_responder(&mut incident, cause.at);
         alert.incident_id = Some(incident.id);
         self.memberships.insert((incident.id, alert.id));
         self.tell(&incident, TimelineKind::IncidentTriggered, cause, format!("Triggered by {}", alert.newest.title));
@@ -110,10 +110,11 @@ impl Board<'_> {
         let was_over = !incident.status.is_open();
         let change = AlertChange::Fired { severity: alert.newest.severity, member };
         let (mut incident, _) = incident.after(change, &alert.newest.labels, cause.at);
+        self.add_steps(&mut incident);
         self.tell(&incident, TimelineKind::AlertFiring, cause, format!("{} is firing", alert.newest.title));
         if was_over {
             incident.reopen(cause.at);
-            incident.remind_at = self.remind_at(&incident, cause.at);
+            self.await_responder(&mut incident, cause.at);
             self.reopens = true;
             self.tell(&incident, TimelineKind::IncidentReopened, cause, "Fires again".to_owned());
         }

@@ -8,14 +8,17 @@
 )]
 
 mod apply;
+mod chat;
 mod contention;
 mod engine;
+mod escalation;
 mod event_ids;
 mod inbox;
 mod ledger;
 mod lists;
 mod outage;
 mod privileges;
+mod redrive;
 mod schema;
 mod stage;
 mod verify;

@@ -13,7 +13,12 @@ const SIGNATURE: &str = "x-slack-signature";
 const TIMESTAMP: &str = "x-slack-request-timestamp";
 
 /// Whether Slack has sent this, in the last five minutes, by the app's signing secret.
-pub fn verify(secret: &SecretString, headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Result<(), Problem> {
+pub(crate) fn verify(
+    secret: &SecretString,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
     check(&key, headers, body, now).map_err(Problem::from)
 }
@@ -26,7 +31,7 @@ fn check(key: &hmac::Key, headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) 
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::super::signature::tests::{at, headers, refusal};
     use super::*;
 
@@ -39,6 +44,15 @@ mod tests {
         &response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN\
         &trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";
     const PROOF: &str = "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503";
+
+    /// The headers with which Slack sends this.
+    pub(crate) fn signed(secret: &str, body: &[u8], now: DateTime<Utc>) -> HeaderMap {
+        let timestamp = now.timestamp().to_string();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        let signed = [b"v0:", timestamp.as_bytes(), b":", body].concat();
+        let proof = format!("v0={}", hex::encode(hmac::sign(&key, &signed)));
+        headers(&[(SIGNATURE, &proof), (TIMESTAMP, &timestamp)])
+    }
 
     fn verified(pairs: &[(&'static str, &str)], body: &[u8], now: i64) -> Result<(), Problem> {
         verify(&SECRET.into(), &headers(pairs), body, at(now))

@@ -226,6 +226,8 @@ mod tests {
                 flaps: Vec::new(),
                 flapping_since: None,
                 remind_at: None,
+                escalate_at: None,
+                escalated_after: std::time::Duration::ZERO,
                 updated_at: at,
                 version: 4,
             },

@@ -192,9 +192,21 @@ fn receivers_are_told_again_while_nobody_takes_an_incident() {
     assert_eq!(told(&changes), [(NoticeKind::Reminder, 2)]);
     assert_eq!(changes.updated[0].remind_at, Some(at(201)));
 
-    let taken = applied_after(&policy, changes, &[acknowledgement("a", 110)]);
+    let entry = &changes.timeline[0];
+    assert_eq!(entry.content, "Nobody has taken it; receivers are told again");
+
+    let mut flaps = changes;
+    flaps.updated[0].flapping_since = Some(at(150));
+    let mut board = Board::new(&policy, &[], left(flaps));
+    board.remind(&ids, at(201));
+    let mut changes = board.into_changes();
+    assert!(changes.notices.is_empty() && changes.timeline.is_empty(), "what flaps is told only when it is calm");
+    assert_eq!(changes.updated[0].remind_at, Some(at(301)));
+    changes.updated[0].flapping_since = None;
+
+    let taken = applied_after(&policy, changes, &[acknowledgement("a", 210)]);
     let mut board = Board::new(&policy, &[], left(taken));
-    board.remind(&ids, at(300));
+    board.remind(&ids, at(900));
     assert!(board.into_changes().updated.is_empty());
 }
 

@@ -65,7 +65,9 @@ fn refused_commands(service: Service) -> &'static [&'static [&'static str]] {
             &["XTRIM", "EVENTS", "MAXLEN", "0"],
             &["DEL", "EVENTS"],
             &["XADD", "NOTIFICATIONS", "*", "v", "1"],
-            &["XADD", "COMMANDS", "*", "v", "1"],
+            &["XRANGE", "COMMANDS", "-", "+"],
+            &["XDEL", "COMMANDS", "1-1"],
+            &["RPUSH", "OUTCOME", "{}"],
         ],
         Service::Worker => &[
             &["XADD", "EVENTS", "*", "v", "1"],
