@@ -1,4 +1,5 @@
-//! Commands: what responders ask for, on their way from the api to the worker, and what became of it.
+//! Commands: what responders ask for, on their way from the api, or from ingest, to the worker, and what became
+//! of it.
 //!
 //! A command travels like a delivery: as an entry with the fields `v, id, at, actor, traceparent, action`, the versions and
 //! the tolerance of [`envelope`](crate::envelope). It acts once per [`CommandId`], however often it comes.

@@ -104,7 +104,11 @@ async fn on_board_in_txn(
     ids: &[IncidentId],
     policy: &Policy,
 ) -> Result<CommandOutcome, StoreError> {
-    let keys = alerts_firing_in_txn(connection, ids).await?;
+    // A silence needs none of them, and incidents are locked already: alerts come before those.
+    let keys = match &command.action {
+        Action::SilenceIncident { .. } => Vec::new(),
+        _ => alerts_firing_in_txn(connection, ids).await?,
+    };
     let alerts = alerts_lock_in_txn(connection, &keys).await?;
     let mut incidents = incidents_lock_these_in_txn(connection, ids).await?;
     if matches!(command.action, Action::Reopen { .. })

@@ -10,6 +10,7 @@ mod reply;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::http::ConnectionType;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{SubsecRound as _, Utc};
@@ -29,7 +30,7 @@ use crate::{RunError, body, metrics};
 
 const PATH: &str = "/api/v1/slack/interactions";
 /// Longest wait for Redis. With the way to here and back it leaves something of Slack's three seconds.
-const SEND_TIMEOUT: Duration = Duration::from_millis(2_000);
+const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest wait for what became of a click. After it the user is told that it will be done.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most clicks whose outcome is waited for at a time. One more is done no less; only nobody is told beside the message.
@@ -92,18 +93,24 @@ pub(crate) fn add(app: &mut web::ServiceConfig) {
     app.service(web::resource(PATH).post(interact));
 }
 
-async fn interact(
-    request: HttpRequest,
-    payload: web::Payload,
-    interactions: web::Data<Interactions>,
-) -> Result<HttpResponse, Problem> {
+async fn interact(request: HttpRequest, payload: web::Payload, interactions: web::Data<Interactions>) -> HttpResponse {
     let taken = interactions.take(request.headers(), payload).await;
     metrics::interaction(match &taken {
         Ok(true) => "accepted",
         Ok(false) => "ignored",
         Err(problem) => problem.code().as_str(),
     });
-    taken.map(|_| HttpResponse::Ok().finish())
+    taken.map_or_else(
+        |problem| {
+            let mut response = problem.answer(&request);
+            if matches!(problem.code(), ErrorCode::RequestTimeout | ErrorCode::PayloadTooLarge) {
+                // There is more of the body to come, for which nobody waits any longer.
+                response.head_mut().set_connection_type(ConnectionType::Close);
+            }
+            response
+        },
+        |_| HttpResponse::Ok().finish(),
+    )
 }
 
 impl Interactions {

@@ -30,17 +30,26 @@ impl<'a> Board<'a> {
         incident.remind_at = self.remind_at(incident, at);
         incident.escalated_after = Duration::ZERO;
         incident.escalate_at = None;
-        self.add_steps(incident);
+        self.add_steps(incident, None);
     }
 
-    /// Takes account of steps that an incident's routes have, if one of those was added.
-    pub(super) fn add_steps(&self, incident: &mut Incident) {
-        if incident.status != IncidentStatus::Triggered {
+    /// The time of the step that is next for an incident.
+    pub(super) fn next_step(&self, incident: &Incident) -> Option<Duration> {
+        self.steps(incident).into_keys().find(|after| *after > incident.escalated_after)
+    }
+
+    /// Takes account of steps that an incident has by now. `before` is the one that was next until now: if another comes
+    /// before that, it is due so much earlier.
+    pub(super) fn add_steps(&self, incident: &mut Incident, before: Option<Duration>) {
+        let (IncidentStatus::Triggered, Some(next)) = (incident.status, self.next_step(incident)) else {
             return;
-        }
-        let next = self.steps(incident).into_keys().find(|after| *after > incident.escalated_after);
-        let due = next.map(|after| incident.triggered_at + after);
-        incident.escalate_at = [incident.escalate_at, due].into_iter().flatten().min();
+        };
+        let in_time = incident.triggered_at + next;
+        incident.escalate_at = Some(match (incident.escalate_at, before) {
+            (Some(due), Some(before)) if before <= next => due,
+            (Some(due), Some(before)) => (due - before.saturating_sub(next)).max(in_time),
+            _ => in_time,
+        });
     }
 
     /// Who has been told of an incident by its escalation.
@@ -90,7 +99,8 @@ impl<'a> Board<'a> {
             return;
         }
         let from = if now - due > LATE { now } else { due };
-        incident.escalate_at = ahead.next().map(|(next, _)| (from + (next - after)).max(incident.triggered_at + next));
+        incident.escalate_at =
+            ahead.next().map(|(next, _)| (from + next.saturating_sub(after)).max(incident.triggered_at + next));
         incident.escalated_after = after;
         incident.changed(now);
         let waited = spoken((now - incident.triggered_at).to_std().unwrap_or_default());

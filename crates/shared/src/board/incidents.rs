@@ -106,11 +106,12 @@ impl Board<'_> {
             self.memberships.insert((id, alert.id));
         }
         alert.incident_id = Some(id);
+        let next_step = self.next_step(&incident);
         follow_routes(&mut incident, routes);
         let was_over = !incident.status.is_open();
         let change = AlertChange::Fired { severity: alert.newest.severity, member };
         let (mut incident, _) = incident.after(change, &alert.newest.labels, cause.at);
-        self.add_steps(&mut incident);
+        self.add_steps(&mut incident, next_step);
         self.tell(&incident, TimelineKind::AlertFiring, cause, format!("{} is firing", alert.newest.title));
         if was_over {
             incident.reopen(cause.at);

@@ -62,7 +62,7 @@ pub(super) struct Recipient<'a> {
 
 impl<'a> Recipient<'a> {
     /// Whoever a route names.
-    fn of(route: &'a Route) -> Option<Self> {
+    pub(super) fn of(route: &'a Route) -> Option<Self> {
         let Timing { group_wait, group_interval, .. } = route.timing;
         Some(Self { receiver: route.receiver.as_deref()?, group_wait, group_interval })
     }
@@ -163,12 +163,5 @@ impl<'a> Board<'a> {
     pub(super) fn owner(&self, incident: &Incident) -> &Route {
         let routing = &self.policy.routing;
         incident.routes.first().and_then(|path| routing.by_path(path)).unwrap_or(routing.root())
-    }
-
-    /// When an incident's receivers are told again that nobody has taken it: the earliest of its routes.
-    pub(super) fn remind_at(&self, incident: &Incident, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let routes = incident.routes.iter().filter_map(|path| self.policy.routing.by_path(path));
-        let intervals = routes.filter(|route| route.receiver.is_some()).map(|route| route.timing.repeat_interval);
-        intervals.filter(|interval| !interval.is_zero()).min().map(|interval| at + interval)
     }
 }

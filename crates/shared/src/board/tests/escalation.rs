@@ -93,6 +93,8 @@ fn after_a_long_outage_each_step_still_has_its_time_before_the_next() {
     let changes = escalated(&policy, changes, id, 5_000);
     assert_eq!(receivers(&changes, NoticeKind::Escalated), ["lead", "ops"]);
     assert_eq!(of(&changes).escalate_at, Some(at(5_200)));
+    let joined = applied_after(&policy, changes, &[delivery("b", AlertStatus::Firing, 5_010)]);
+    assert_eq!(of(&joined).escalate_at, Some(at(5_200)), "and another alert changes nothing of that");
 }
 
 #[test]

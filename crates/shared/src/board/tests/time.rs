@@ -211,6 +211,29 @@ fn receivers_are_told_again_while_nobody_takes_an_incident() {
 }
 
 #[test]
+fn each_route_is_reminded_in_its_own_rhythm() {
+    let child = |receiver: &str, seconds| Route {
+        receiver: Some(receiver.to_owned()),
+        matchers: "alertname=Down".parse().unwrap(),
+        continues: true,
+        timing: Timing { repeat_interval: StdDuration::from_secs(seconds), ..Timing::default() },
+        ..route()
+    };
+    let policy = policy_of(Route { routes: vec![child("ops", 100), child("boss", 250)], ..route() });
+    let mut changes = applied_by(&policy, &[delivery("a", AlertStatus::Firing, 1)]);
+    let ids = [changes.opened[0].id];
+    let mut seen = Vec::new();
+    // The one at 401 is late, and moves none of those after it.
+    for second in [101, 201, 251, 301, 440, 501] {
+        let mut board = Board::new(&policy, &[], left(changes));
+        board.remind(&ids, at(second));
+        changes = board.into_changes();
+        seen.push(changes.notices.iter().map(|notice| notice.receiver.as_str()).collect::<Vec<_>>().join(" "));
+    }
+    assert_eq!(seen, ["ops", "ops", "boss", "ops", "ops", "ops boss"]);
+}
+
+#[test]
 fn an_alert_that_goes_several_ways_is_in_one_incident_of_which_all_are_told() {
     let child = |receiver: &str, continues| Route {
         receiver: Some(receiver.to_owned()),

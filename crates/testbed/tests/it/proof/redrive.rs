@@ -17,8 +17,8 @@ async fn a_dead_notice_is_found_driven_again_from_the_api_and_delivered() {
         poll::expect(list, |list| list["total"] == 1)
     });
     let notice = list.await.unwrap()["data"][0].clone();
-    let path = format!("/api/v1/notifications/{}", notice["id"].as_str().unwrap());
-    let before = system.get(&path).await;
+    let address = format!("/api/v1/notifications/{}", notice["id"].as_str().unwrap());
+    let before = system.get(&address).await;
     assert_eq!(before["deliveries"].as_array().unwrap().last().unwrap()["http_status"], 404, "{before}");
 
     system.slack.set_default(Answer::ok());
@@ -27,13 +27,13 @@ async fn a_dead_notice_is_found_driven_again_from_the_api_and_delivered() {
     let answer: Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!((&answer["status"], &answer["count"]), (&"done".into(), &1.into()), "{answer}");
     let after = poll::until("the notice to be delivered", PATIENCE, async || {
-        poll::expect(system.get(&path).await, |notice| notice["status"] == "delivered")
+        poll::expect(system.get(&address).await, |notice| notice["status"] == "delivered")
     });
     let after = after.await.unwrap();
     assert_eq!((&after["created_at"], &after["attempts"]), (&before["created_at"], &1.into()), "{after}");
     let detail = system.only_incident("triggered").await;
-    let last = detail["timeline"].as_array().unwrap().last().unwrap().clone();
-    assert_eq!((&last["type"], &last["actor_type"]), (&"notices_redriven".into(), &"token".into()), "{last}");
+    let entry = detail["timeline"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&entry["type"], &entry["actor_type"]), (&"notices_redriven".into(), &"token".into()), "{entry}");
     system.assert_consistent().await;
     system.topology.stop().await.unwrap();
 }

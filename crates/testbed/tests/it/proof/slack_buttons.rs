@@ -28,7 +28,7 @@ fn now() -> u64 {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
 }
 
 /// A system with a Slack app, and where Slack takes answers to clicks.
