@@ -8,7 +8,7 @@ use tocsin_testbed::Database;
 
 use crate::stage::{apply, at, delivery, firing, fresh, labels, policy, resolved};
 
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 14] = [
     "alerts",
     "commands",
     "dead_letters",
@@ -18,7 +18,9 @@ const TABLES: [&str; 12] = [
     "inbox",
     "incident_alerts",
     "incidents",
+    "messages",
     "notifications",
+    "receivers_gone",
     "silences",
     "timeline",
 ];
