@@ -235,9 +235,9 @@ fn may_reopen(incident: &Incident, route: &Route, cause: &Cause) -> bool {
     !within.is_zero() && incident.resolved_at.is_some_and(|resolved_at| cause.at < resolved_at + within)
 }
 
-/// The receivers of all routes of an incident's alerts are told of it.
+/// The receivers of all routes of an incident's alerts are told of it, and those of their escalations when it is time.
 fn follow_routes(incident: &mut Incident, routes: &[&Route]) {
-    for route in routes.iter().filter(|route| route.receiver.is_some()) {
+    for route in routes.iter().filter(|route| route.receiver.is_some() || !route.escalation.is_empty()) {
         if !incident.routes.contains(&route.path) {
             incident.routes.push(route.path.clone());
         }

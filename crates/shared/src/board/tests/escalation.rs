@@ -203,8 +203,9 @@ fn a_changed_configuration_counts_from_the_next_step_on() {
 
 #[test]
 fn a_route_that_joins_brings_its_steps() {
+    // Nobody is told by it at first.
     let child = Route {
-        receiver: Some("dba".to_owned()),
+        receiver: None,
         matchers: "pod=b".parse().unwrap(),
         continues: true,
         group_by: crate::routing::GroupBy::Labels(vec![]),
