@@ -23,6 +23,9 @@ pub enum BusError {
     /// No answer came in time.
     #[error("Redis did not answer in time")]
     Timeout,
+    /// What is to be sent cannot be written, or what was left cannot be read.
+    #[error("not a command or outcome in JSON")]
+    Json(#[from] serde_json::Error),
     /// A producer's command failed.
     #[error("Redis refused or lost a command")]
     Publish(#[source] fred::error::Error),

@@ -7,7 +7,7 @@ use tocsin_shared::CommandId;
 pub enum Stream {
     /// Accepted deliveries: ingest → worker.
     Events,
-    /// What responders ask for: api → worker. A stream of its own, so that it overtakes alerts however many wait.
+    /// What responders ask for: api and ingest → worker. A stream of its own, so that it overtakes alerts however many wait.
     Commands,
     /// "The ledger has something new": worker → notifier. A wake-up, not the notice itself.
     Notifications,

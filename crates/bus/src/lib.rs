@@ -10,6 +10,7 @@
 //! repeats. Entries are deleted when they are acknowledged, and never by the length of the stream.
 
 mod client;
+mod commands;
 mod connection;
 mod consumer;
 mod error;
@@ -22,6 +23,7 @@ mod rate_limit;
 
 use std::time::Duration;
 
+pub use commands::Commands;
 pub use consumer::{Batch, Consumer, Entry};
 pub use error::BusError;
 pub use event_log::EventLog;

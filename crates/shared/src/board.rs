@@ -4,12 +4,15 @@
 //! statements. All that is decided is decided here, by pure functions; the store only loads and saves.
 //!
 //! What an event makes of its alert is in [`alert`], what that makes of the incident in [`incidents`], who is told in
-//! [`telling`], what a responder may do in [`responding`], and what passes with time in [`duties`].
+//! [`telling`], what a responder may do in [`responding`], and what passes with time in
+//! [`duties`], [`reminders`] and [`escalation`].
 
 mod alert;
 mod changes;
 mod duties;
+mod escalation;
 mod incidents;
+mod reminders;
 mod responding;
 mod telling;
 

@@ -1,4 +1,5 @@
-//! Commands: what responders ask for, on their way from the api to the worker, and what became of it.
+//! Commands: what responders ask for, on their way from the api, or from ingest, to the worker, and what became
+//! of it.
 //!
 //! A command travels like a delivery: as an entry with the fields `v, id, at, actor, traceparent, action`, the versions and
 //! the tolerance of [`envelope`](crate::envelope). It acts once per [`CommandId`], however often it comes.
@@ -10,7 +11,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use action::{Action, CommandError, MAX_DEAD_LETTERS, NewSilence};
+pub use action::{Action, CommandError, MAX_DEAD_LETTERS, MAX_SILENCE_S, MIN_SILENCE_S, NewSilence};
 
 use crate::envelope::{VERSION, invalid};
 use crate::{CommandId, EnvelopeError, ErrorCode, IncidentId, SilenceId, TraceContext, named_enum};
@@ -23,6 +24,8 @@ named_enum! {
     pub enum ActorKind {
         /// A person who has signed in.
         User = "user",
+        /// A person who has signed in to Slack.
+        Slack = "slack",
         /// Whoever holds an API token.
         Token = "token",
         /// A sender of alerts.
@@ -72,6 +75,9 @@ pub enum CommandOutcome {
         silence: Option<SilenceId>,
         /// Whether anything is now other than before.
         changed: bool,
+        /// How many things, where it was about some of many.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        count: Option<usize>,
     },
     /// It is not done, and will not be.
     Rejected {

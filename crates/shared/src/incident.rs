@@ -1,5 +1,7 @@
 //! What an incident is, and the only ways in which it changes.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use crate::routing::{FlapRule, ResolvePolicy, Route};
@@ -135,6 +137,10 @@ pub struct Incident {
     pub flapping_since: Option<DateTime<Utc>>,
     /// When its receivers are told again that nobody has taken it.
     pub remind_at: Option<DateTime<Utc>>,
+    /// When the next step of its escalation is due.
+    pub escalate_at: Option<DateTime<Utc>>,
+    /// The time of the last step that was run, since the clock began; zero when none was.
+    pub escalated_after: Duration,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
     /// Rises by one with every change.
@@ -241,6 +247,8 @@ impl Incident {
             flaps: Vec::new(),
             flapping_since: None,
             remind_at: None,
+            escalate_at: None,
+            escalated_after: Duration::ZERO,
             updated_at: at,
             version: 1,
         }
@@ -291,7 +299,7 @@ impl Incident {
         self.status = IncidentStatus::Resolved;
         self.resolved_at = Some(at);
         self.resolved_by = by.map(str::to_owned);
-        self.remind_at = None;
+        (self.remind_at, self.escalate_at) = (None, None);
         self.updated_at = self.updated_at.max(at);
     }
 
@@ -304,7 +312,7 @@ impl Incident {
         self.status = IncidentStatus::Acknowledged;
         self.acknowledged_at = Some(at);
         self.acknowledged_by = Some(by.to_owned());
-        self.remind_at = None;
+        (self.remind_at, self.escalate_at) = (None, None);
         self.changed(at);
         true
     }
@@ -323,6 +331,22 @@ impl Incident {
         self.close(Some(by), at);
         self.status = IncidentStatus::Canceled;
         self.changed(at);
+    }
+
+    /// Whether there is something in it that can be silenced, by the labels that its alerts share.
+    ///
+    /// # Errors
+    /// What is in the way, for whoever asks.
+    pub fn silenceable(&self) -> Result<(), &'static str> {
+        if !self.status.is_open() {
+            Err("it is over; there is nothing to silence")
+        } else if self.alert_count == 0 {
+            Err("it has no alerts; there is nothing to silence")
+        } else if self.labels.values().all(String::is_empty) {
+            Err("its alerts have no label in common; make a silence by its matchers")
+        } else {
+            Ok(())
+        }
     }
 
     /// Somebody says how bad it is.

@@ -1,11 +1,13 @@
 //! Routing: which receivers an alert goes to, and with which others it is grouped, in Alertmanager's model.
 
+mod escalation;
 pub(crate) mod key;
 mod title;
 mod tree;
 
 use std::time::Duration;
 
+pub use escalation::{EscalationStep, MAX_ESCALATION_STEPS, MAX_STEP_RECEIVERS};
 pub use key::MAX_GROUP_KEY_BYTES;
 pub use title::Title;
 pub use tree::Routing;
@@ -91,6 +93,8 @@ pub struct Route {
     pub reopen_within: Duration,
     /// When its incidents count as flapping.
     pub flap: FlapRule,
+    /// Who is told besides while nobody takes an incident, in the order of time.
+    pub escalation: Vec<EscalationStep>,
     /// What its incidents are called.
     pub title: Title,
     /// Whether its later siblings are tried too when it has matched.
@@ -111,6 +115,7 @@ impl Default for Route {
             resolve: ResolvePolicy::All,
             reopen_within: Duration::from_mins(5),
             flap: FlapRule::default(),
+            escalation: Vec::new(),
             title: Title::default(),
             continues: false,
             routes: Vec::new(),

@@ -2,24 +2,31 @@
 //!
 //! Locks are taken in the order of [`apply`](crate::apply): silences, the command, alerts, incidents.
 
-use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::QueryableByName;
 use diesel::sql_types::{Jsonb, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use scoped_futures::ScopedFutureExt as _;
-use tocsin_shared::board::{Board, Loaded};
+use tocsin_shared::board::{Board, Loaded, TimelineEntry, TimelineKind};
 use tocsin_shared::command::{Action, Command, CommandOutcome, NewSilence};
+use tocsin_shared::ledger::DeadNotices;
+use tocsin_shared::matcher::MAX_MATCHERS;
 use tocsin_shared::policy::Policy;
-use tocsin_shared::{ErrorCode, IncidentId, SilenceId};
+use tocsin_shared::silence::MAX_COMMENT_CHARS;
+use tocsin_shared::{ErrorCode, IncidentId, MatchOp, Matcher, Matchers, SilenceId};
 
 use crate::alert::{alerts_firing_in_txn, alerts_lock_in_txn};
 use crate::apply::changes_write_in_txn;
 use crate::dead_letter::{Redriven, dead_letters_redrive_in_txn};
-use crate::incident::{incidents_lock_these_in_txn, incidents_of_group_in_txn};
+use crate::incident::{incident_read_in_txn, incidents_lock_these_in_txn, incidents_of_group_in_txn};
+use crate::ledger::{NoticesRedriven, notices_redrive_in_txn};
 use crate::silence::{
     silence_delete_in_txn, silence_end_in_txn, silence_exists_in_txn, silence_insert_in_txn, silences_own_in_txn,
 };
 use crate::suppression::suppression_step_in_txn;
+use crate::timeline::timeline_insert_in_txn;
 use crate::{Operation, Store, StoreError};
 
 /// Whoever comes second waits until the first is done.
@@ -69,7 +76,11 @@ async fn command_apply_in_txn(
         Action::Silence { silence } => silence_begin_in_txn(connection, command, silence, policy).await?,
         Action::SilenceEnd { id } => silence_stop_in_txn(connection, *id, false, command.at, policy).await?,
         Action::SilenceDelete { id } => silence_stop_in_txn(connection, *id, true, command.at, policy).await?,
+        Action::SilenceIncident { incident, duration_s } => {
+            silence_incident_in_txn(connection, command, *incident, *duration_s, policy).await?
+        }
         Action::Redrive { dead_letters } => redrive_in_txn(connection, dead_letters).await?,
+        Action::RedriveNotices { notices } => redrive_notices_in_txn(connection, command, notices).await?,
         Action::Declare { .. } => on_board_in_txn(connection, command, &[], policy).await?,
         Action::Acknowledge { incident }
         | Action::Resolve { incident, .. }
@@ -93,7 +104,11 @@ async fn on_board_in_txn(
     ids: &[IncidentId],
     policy: &Policy,
 ) -> Result<CommandOutcome, StoreError> {
-    let keys = alerts_firing_in_txn(connection, ids).await?;
+    // A silence needs none of them, and incidents are locked already: alerts come before those.
+    let keys = match &command.action {
+        Action::SilenceIncident { .. } => Vec::new(),
+        _ => alerts_firing_in_txn(connection, ids).await?,
+    };
     let alerts = alerts_lock_in_txn(connection, &keys).await?;
     let mut incidents = incidents_lock_these_in_txn(connection, ids).await?;
     if matches!(command.action, Action::Reopen { .. })
@@ -118,6 +133,44 @@ async fn silence_begin_in_txn(
     let silence = silence.of(command);
     silence_insert_in_txn(connection, &silence).await?;
     silenced_in_txn(connection, silence.id, true, command.at, policy).await
+}
+
+/// Silences what the alerts of an incident have in common, and tells that in the incident.
+///
+/// Nobody applies alerts meanwhile, since the silences are owned; so what is read of the incident holds until it is locked,
+/// unless another responder has ended it: then the silence is undone with all else, and the command tried again.
+async fn silence_incident_in_txn(
+    connection: &mut AsyncPgConnection,
+    command: &Command,
+    id: IncidentId,
+    duration_s: u32,
+    policy: &Policy,
+) -> Result<CommandOutcome, StoreError> {
+    silences_own_in_txn(connection).await?;
+    let Some(incident) = incident_read_in_txn(connection, id).await? else {
+        return Ok(rejected(ErrorCode::NotFound, "there is no such incident"));
+    };
+    if let Err(detail) = incident.silenceable() {
+        return Ok(rejected(ErrorCode::InvalidTransition, detail));
+    }
+    let labels = incident.labels.iter().filter(|(_, value)| !value.is_empty());
+    let matchers: Result<Vec<Matcher>, _> =
+        labels.map(|(name, value)| Matcher::new(name, MatchOp::Equal, value)).collect();
+    let matchers = match matchers {
+        Ok(matchers) if matchers.len() <= MAX_MATCHERS => Matchers::from(matchers),
+        _ => return Ok(rejected(ErrorCode::InvalidTransition, "its labels make no matchers; make a silence by hand")),
+    };
+    let comment = incident.title.chars().take(MAX_COMMENT_CHARS).collect();
+    let ends_at = command.at + TimeDelta::seconds(duration_s.into());
+    let silence = NewSilence { matchers, starts_at: None, ends_at, recurrence: None, comment }.of(command);
+    silence_insert_in_txn(connection, &silence).await?;
+    silenced_in_txn(connection, silence.id, true, command.at, policy).await?;
+    match on_board_in_txn(connection, command, &[id], policy).await? {
+        CommandOutcome::Done { incident, changed, .. } => {
+            Ok(CommandOutcome::Done { incident, silence: Some(silence.id), changed, count: None })
+        }
+        CommandOutcome::Rejected { .. } => Err(StoreError::Raced),
+    }
 }
 
 async fn silence_stop_in_txn(
@@ -149,7 +202,7 @@ async fn silenced_in_txn(
 ) -> Result<CommandOutcome, StoreError> {
     let known = silences_own_in_txn(connection).await?;
     suppression_step_in_txn(connection, &known, policy, at.max(Utc::now())).await?;
-    Ok(CommandOutcome::Done { incident: None, silence: Some(id), changed })
+    Ok(CommandOutcome::Done { incident: None, silence: Some(id), changed, count: None })
 }
 
 async fn redrive_in_txn(connection: &mut AsyncPgConnection, ids: &[i64]) -> Result<CommandOutcome, StoreError> {
@@ -159,8 +212,48 @@ async fn redrive_in_txn(connection: &mut AsyncPgConnection, ids: &[i64]) -> Resu
             let detail = format!("dead letter {id} cannot be driven again: its field `{field}` cannot be read");
             rejected(ErrorCode::InvalidTransition, &detail)
         }
-        Redriven::Done(count) => CommandOutcome::Done { incident: None, silence: None, changed: count > 0 },
+        Redriven::Done(count) => {
+            CommandOutcome::Done { incident: None, silence: None, changed: count > 0, count: Some(count) }
+        }
     })
+}
+
+/// Drives dead notices again, and says in the timelines of their incidents who wanted it.
+async fn redrive_notices_in_txn(
+    connection: &mut AsyncPgConnection,
+    command: &Command,
+    notices: &DeadNotices,
+) -> Result<CommandOutcome, StoreError> {
+    let redriven = match notices_redrive_in_txn(connection, notices).await? {
+        NoticesRedriven::Done(redriven) => redriven,
+        NoticesRedriven::Unknown(id) => {
+            return Ok(rejected(ErrorCode::NotFound, &format!("there is no notice {id}")));
+        }
+        NoticesRedriven::NotDead { id, status } => {
+            let detail = format!("notice {id} is {status}; only a dead one is driven again");
+            return Ok(rejected(ErrorCode::InvalidTransition, &detail));
+        }
+    };
+    let mut receivers: BTreeMap<IncidentId, BTreeSet<&str>> = BTreeMap::new();
+    for notice in &redriven {
+        receivers.entry(notice.incident_id).or_default().insert(&notice.receiver);
+    }
+    let entry = |(incident_id, receivers): (IncidentId, BTreeSet<&str>)| TimelineEntry {
+        incident_id,
+        at: command.at,
+        kind: TimelineKind::NoticesRedriven,
+        actor: Some(command.actor.clone()),
+        content: format!(
+            "{} had what could not be told to {} tried again",
+            command.actor.name,
+            receivers.into_iter().collect::<Vec<_>>().join(", ")
+        ),
+    };
+    let entries: Vec<_> = receivers.into_iter().map(entry).collect();
+    timeline_insert_in_txn(connection, &entries).await?;
+    let count = redriven.len();
+    let incident = if let [notice] = &redriven[..] { Some(notice.incident_id) } else { None };
+    Ok(CommandOutcome::Done { incident, silence: None, changed: count > 0, count: Some(count) })
 }
 
 fn rejected(code: ErrorCode, detail: &str) -> CommandOutcome {

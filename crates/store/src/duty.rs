@@ -33,6 +33,7 @@ pub(crate) enum Duty {
     Remind = 3,
     CalmDown = 4,
     Retention = 5,
+    Escalate = 6,
 }
 
 /// What a step of a duty came to.
@@ -59,6 +60,9 @@ ORDER BY integration, fingerprint LIMIT $2";
 
 const TO_REMIND: &str = "\
 SELECT id FROM incidents WHERE status = 'triggered' AND remind_at <= $1 ORDER BY remind_at LIMIT $2";
+
+const TO_ESCALATE: &str = "\
+SELECT id FROM incidents WHERE status = 'triggered' AND escalate_at <= $1 ORDER BY escalate_at LIMIT $2";
 
 const FLAPPING: &str = "\
 SELECT id FROM incidents
@@ -112,6 +116,12 @@ impl Store {
             board.remind(ids, now);
         })
         .await
+    }
+
+    /// Tells further receivers of incidents that nobody has taken in time, a step.
+    pub async fn incidents_escalate(&self, policy: &Policy, now: DateTime<Utc>) -> Result<DutyDone, StoreError> {
+        let due = (Duty::Escalate, TO_ESCALATE, now);
+        self.incidents_due(Operation::IncidentsEscalate, due, policy, |board, ids| board.escalate(ids, now)).await
     }
 
     /// Ends the flapping of incidents that have been quiet for the time of their rule, a step.

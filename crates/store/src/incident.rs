@@ -2,6 +2,8 @@
 
 mod write;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -75,6 +77,8 @@ pub(crate) struct Row {
     flaps: Vec<DateTime<Utc>>,
     flapping_since: Option<DateTime<Utc>>,
     remind_at: Option<DateTime<Utc>>,
+    escalate_at: Option<DateTime<Utc>>,
+    escalated_after_s: i32,
 }
 
 impl TryFrom<Row> for IncidentRecord {
@@ -112,6 +116,8 @@ impl TryFrom<Row> for IncidentRecord {
                 flaps: row.flaps,
                 flapping_since: row.flapping_since,
                 remind_at: row.remind_at,
+                escalate_at: row.escalate_at,
+                escalated_after: Duration::from_secs(u64::try_from(row.escalated_after_s).unwrap_or_default()),
             },
         })
     }
@@ -232,6 +238,16 @@ pub(crate) async fn incidents_lock_these_in_txn(
 ) -> Result<Vec<Incident>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     incidents(diesel::sql_query(LOCK_THESE).bind::<Array<SqlUuid>, _>(ids).load(connection).await?)
+}
+
+/// One incident as it is now, without a lock.
+pub(crate) async fn incident_read_in_txn(
+    connection: &mut AsyncPgConnection,
+    id: IncidentId,
+) -> Result<Option<Incident>, StoreError> {
+    let query = incidents::table.find(id.as_uuid()).select(Row::as_select());
+    let row: Option<Row> = query.first(connection).await.optional()?;
+    row.map(|row| IncidentRecord::try_from(row).map(|record| record.incident)).transpose()
 }
 
 const OPEN_OF_GROUP: &str = "\

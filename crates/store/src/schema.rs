@@ -29,6 +29,8 @@ diesel::table! {
         flaps -> Array<Timestamptz>,
         flapping_since -> Nullable<Timestamptz>,
         remind_at -> Nullable<Timestamptz>,
+        escalate_at -> Nullable<Timestamptz>,
+        escalated_after_s -> Integer,
     }
 }
 

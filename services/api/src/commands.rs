@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
-use tocsin_bus::{Outcomes, Publisher};
+use tocsin_bus::BusError;
 use tocsin_service::http::Problem;
 use tocsin_service::telemetry::trace;
 use tocsin_shared::{Action, Command, CommandId, CommandOutcome, ErrorCode, IncidentId, SilenceId, TraceContext};
@@ -19,10 +19,7 @@ const OUTCOME_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The way to the worker and back. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Commands {
-    pub(crate) publisher: Publisher,
-    pub(crate) outcomes: Outcomes,
-}
+pub(crate) struct Commands(pub(crate) tocsin_bus::Commands);
 
 /// A command that is on its way or done.
 #[derive(Debug)]
@@ -38,6 +35,7 @@ pub(crate) struct Done {
     pub(crate) incident: Option<IncidentId>,
     pub(crate) silence: Option<SilenceId>,
     changed: bool,
+    count: Option<usize>,
 }
 
 impl Commands {
@@ -55,30 +53,26 @@ impl Commands {
 
     async fn send(&self, command: Command) -> Result<Asked, Problem> {
         let id = command.id;
-        let values = command.to_values().map_err(|error| {
-            tracing::error!(%error, "a command cannot be written");
-            Problem::new(ErrorCode::Internal)
-        })?;
-        self.publisher.command(values).await.map_err(|error| {
+        self.0.send(&command).await.map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "cannot send a command");
-            Problem::new(ErrorCode::RedisUnavailable).retry_after(RETRY_AFTER_SECS)
+            match error {
+                BusError::Json(_) => Problem::new(ErrorCode::Internal),
+                _ => Problem::new(ErrorCode::RedisUnavailable).retry_after(RETRY_AFTER_SECS),
+            }
         })?;
-        let text = match self.outcomes.wait(id, OUTCOME_TIMEOUT).await {
-            Ok(Some(text)) => text,
-            Ok(None) => return Ok(Asked { id, done: None }),
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot wait for an outcome");
-                return Ok(Asked { id, done: None });
+        match self.0.outcome(id, OUTCOME_TIMEOUT).await {
+            Ok(Some(CommandOutcome::Done { incident, silence, changed, count })) => {
+                Ok(Asked { id, done: Some(Done { incident, silence, changed, count }) })
             }
-        };
-        match serde_json::from_str(&text) {
-            Ok(CommandOutcome::Done { incident, silence, changed }) => {
-                Ok(Asked { id, done: Some(Done { incident, silence, changed }) })
-            }
-            Ok(CommandOutcome::Rejected { code, detail }) => Err(Problem::new(code).detail(detail)),
-            Err(error) => {
+            Ok(Some(CommandOutcome::Rejected { code, detail })) => Err(Problem::new(code).detail(detail)),
+            Ok(None) => Ok(Asked { id, done: None }),
+            Err(BusError::Json(error)) => {
                 tracing::error!(%error, "an outcome cannot be read");
                 Err(Problem::new(ErrorCode::Internal))
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot wait for an outcome");
+                Ok(Asked { id, done: None })
             }
         }
     }
@@ -91,6 +85,9 @@ struct AskedView {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<bool>,
+    /// How many things, where it was about some of many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<usize>,
 }
 
 impl Asked {
@@ -99,10 +96,14 @@ impl Asked {
         let command_id = self.id;
         match (self.done, view) {
             (Some(_), Some(view)) => HttpResponse::build(status).json(view),
-            (Some(Done { changed, .. }), None) => {
-                HttpResponse::build(status).json(AskedView { command_id, status: "done", changed: Some(changed) })
+            (Some(Done { changed, count, .. }), None) => {
+                let view = AskedView { command_id, status: "done", changed: Some(changed), count };
+                HttpResponse::build(status).json(view)
             }
-            (None, _) => HttpResponse::Accepted().json(AskedView { command_id, status: "accepted", changed: None }),
+            (None, _) => {
+                let view = AskedView { command_id, status: "accepted", changed: None, count: None };
+                HttpResponse::Accepted().json(view)
+            }
         }
     }
 }

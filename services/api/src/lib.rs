@@ -13,7 +13,7 @@ mod views;
 
 use actix_web::web;
 pub use config::{Config, VARIABLES};
-use tocsin_bus::{BusError, Outcomes, Publisher};
+use tocsin_bus::BusError;
 use tocsin_service::config::Reloading;
 use tocsin_service::health::{Dependency, Need, Readiness};
 use tocsin_service::http::{self, Problem, ServeError};
@@ -45,8 +45,8 @@ pub enum RunError {
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let store = Store::new(&config.store);
     let tokens = Reloading::follow(config.config_path.clone(), config.tokens, Tokens::from_document)?;
-    let publisher = Publisher::start(&config.bus)?;
-    let commands = Commands { publisher: publisher.clone(), outcomes: Outcomes::new(&config.bus)? };
+    let commands = Commands(tocsin_bus::Commands::start(&config.bus)?);
+    let way = commands.clone();
     let pinged = store.clone();
     let readiness = Readiness::builder(&shutdown)
         .check(Dependency::Database, Need::Required, move || {
@@ -55,8 +55,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         })
         // Reading needs no Redis.
         .check(Dependency::Redis, Need::Optional, move || {
-            let publisher = publisher.clone();
-            async move { publisher.ping().await }
+            let way = way.clone();
+            async move { way.0.ping().await }
         })
         .build();
     let (store, tokens, commands) = (web::Data::new(store), web::Data::new(tokens), web::Data::new(commands));

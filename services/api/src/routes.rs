@@ -1,6 +1,7 @@
 //! The HTTP surface of the api.
 
 mod explain;
+mod notifications;
 mod respond;
 mod silences;
 
@@ -24,6 +25,7 @@ pub(crate) fn add(app: &mut web::ServiceConfig) {
         .service(web::resource("/api/v1/alerts").get(alert_list))
         .service(web::resource("/api/v1/alerts/{id}").get(alert_detail));
     explain::add(app);
+    notifications::add(app);
     respond::add(app);
     silences::add(app);
 }

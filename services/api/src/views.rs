@@ -1,6 +1,7 @@
 //! What is sent: types of their own, whose fields are the documented contract.
 
 mod explain;
+mod notice;
 mod silence;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +13,7 @@ use tocsin_shared::{
 use tocsin_store::{IncidentRecord, Page, TimelineRecord, Window};
 
 pub(crate) use self::explain::{DeadLetterView, DecisionView};
+pub(crate) use self::notice::{NoticeDetailView, NoticeView};
 pub(crate) use self::silence::SilenceView;
 use crate::params::write_cursor;
 

@@ -40,22 +40,7 @@ impl Body {
         let coding = Coding::of(headers)?;
         require_media_type(source, headers)?;
         let limit = source.max_body_bytes;
-        let arrival = tokio::time::timeout(ARRIVAL_TIMEOUT, whole(payload, limit)).await;
-        let bytes = match arrival {
-            Err(_elapsed) => {
-                let detail = format!("the body did not arrive within {} s", ARRIVAL_TIMEOUT.as_secs());
-                return Err(Problem::new(ErrorCode::RequestTimeout).detail(detail));
-            }
-            Ok(Err(PayloadError::Overflow)) => {
-                let detail = format!("the body is longer than {limit} bytes");
-                return Err(Problem::new(ErrorCode::PayloadTooLarge).detail(detail));
-            }
-            Ok(Err(error)) => return Err(Problem::new(ErrorCode::BadRequest).detail(error.to_string())),
-            Ok(Ok(bytes)) => bytes,
-        };
-        if bytes.is_empty() {
-            return Err(Problem::new(ErrorCode::EmptyBody));
-        }
+        let bytes = arrived(payload, limit).await?;
         match coding {
             Coding::Identity => Ok(Self { bytes, _place: None }),
             Coding::Gzip => inflated(bytes).await,
@@ -64,6 +49,23 @@ impl Body {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+/// A body as it is sent, within its time and of at most `limit` bytes. It is not empty.
+pub(crate) async fn arrived(payload: web::Payload, limit: usize) -> Result<web::Bytes, Problem> {
+    match tokio::time::timeout(ARRIVAL_TIMEOUT, whole(payload, limit)).await {
+        Err(_elapsed) => {
+            let detail = format!("the body did not arrive within {} s", ARRIVAL_TIMEOUT.as_secs());
+            Err(Problem::new(ErrorCode::RequestTimeout).detail(detail))
+        }
+        Ok(Err(PayloadError::Overflow)) => {
+            let detail = format!("the body is longer than {limit} bytes");
+            Err(Problem::new(ErrorCode::PayloadTooLarge).detail(detail))
+        }
+        Ok(Err(error)) => Err(Problem::new(ErrorCode::BadRequest).detail(error.to_string())),
+        Ok(Ok(bytes)) if bytes.is_empty() => Err(Problem::new(ErrorCode::EmptyBody)),
+        Ok(Ok(bytes)) => Ok(bytes),
     }
 }
 

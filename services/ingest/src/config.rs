@@ -10,6 +10,7 @@ use tocsin_service::config::{
 };
 use tocsin_store::StoreConfig;
 
+use crate::interactions::Settings;
 use crate::trust::{Integrations, TRUSTED_PROXIES, TrustedProxies};
 
 const LISTEN: Variable<SocketAddr> =
@@ -67,6 +68,8 @@ pub struct Config {
     pub config_path: Option<PathBuf>,
     /// What it says of senders.
     pub(crate) integrations: Integrations,
+    /// What it says of Slack's buttons.
+    pub(crate) slack: Settings,
 }
 
 impl Config {
@@ -89,11 +92,12 @@ impl Config {
         env.check(high_water > 0, &HIGH_WATER, "use a number from 1");
         let proxies = env.get(&TRUSTED_PROXIES);
         let config_path = env.get(&common::CONFIG);
-        let integrations =
-            Document::load(config_path.as_deref()).and_then(|document| Integrations::from_document(&document, env));
-        let integrations = env.keep(integrations);
+        let read = Document::load(config_path.as_deref()).and_then(|document| {
+            Ok((Integrations::from_document(&document, env)?, Settings::from_document(&document, env)?))
+        });
+        let (integrations, slack) = env.keep(read);
         env.finish()?;
-        Ok(Self { service, bus, replicas, high_water, store, proxies, config_path, integrations })
+        Ok(Self { service, bus, replicas, high_water, store, proxies, config_path, integrations, slack })
     }
 }
 

@@ -1,12 +1,15 @@
 //! Ingest takes what monitoring systems send, brings it into normal form, and answers 2xx only once it is durable: on the
 //! events stream, or in the inbox of Postgres while Redis is away. It knows nothing of incidents.
 //!
+//! Clicks on Slack's buttons come in here as well, and go on as commands: [`interactions`].
+//!
 //! A webhook's way: [`routes`] asks [`trust`] whose it is and [`limits`] whether that one may send now, [`body`] reads it, a
 //! parser in [`sources`] makes [`AlertEvent`](tocsin_shared::AlertEvent)s of it, and [`accept`] makes them durable.
 
 mod accept;
 mod body;
 mod config;
+mod interactions;
 mod limits;
 mod metrics;
 mod routes;
@@ -27,6 +30,7 @@ use tocsin_service::shutdown::Shutdown;
 use tocsin_store::Store;
 
 use crate::accept::{Acceptor, Gate, Inbox};
+use crate::interactions::{Interactions, Settings};
 use crate::limits::Limiter;
 use crate::routes::Ingest;
 use crate::trust::{Integrations, Sns};
@@ -53,13 +57,15 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves until `shutdown` ends it.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
-    let Config { service, bus, replicas, high_water, store, proxies, config_path, integrations } = config;
+    let Config { service, bus, replicas, high_water, store, proxies, config_path, integrations, slack } = config;
     metrics::describe();
     let gate = Arc::new(Gate::new(high_water));
     let log = EventLog::start(&bus, replicas)?;
     let store = Store::failing_fast(&store);
     let limits = RateLimits::start(&bus)?;
-    let integrations = Reloading::follow(config_path, integrations, Integrations::from_document)?;
+    let integrations = Reloading::follow(config_path.clone(), integrations, Integrations::from_document)?;
+    let slack = Reloading::follow(config_path, slack, Settings::from_document)?;
+    let interactions = Interactions::start(&bus, slack)?;
     let (watched, pinged) = (Arc::clone(&gate), store.clone());
     let readiness = Readiness::builder(&shutdown)
         .check(Dependency::Database, Need::Alternative, move || {
@@ -77,6 +83,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let (proxies, sns) = (Arc::new(proxies), Arc::new(Sns::new()?));
 
     http::serve(&service, metrics::HTTP, readiness, shutdown, move |app| {
+        app.app_data(web::Data::new(interactions.clone()));
+        interactions::add(app);
         // A connection per thread: what a thread accepts goes to Redis without a detour over another.
         match EventLog::start(&bus, replicas) {
             Ok(log) => {

@@ -20,6 +20,8 @@ const BATCH: &str = "tocsin_ingest_batch_size";
 const DEPTH: &str = "tocsin_ingest_lane_depth";
 const BACKLOG: &str = "tocsin_ingest_backlog_entries";
 const REDIS_USABLE: &str = "tocsin_ingest_redis_usable";
+const INTERACTIONS: &str = "tocsin_ingest_slack_interactions_total";
+const REPLIES: &str = "tocsin_ingest_slack_replies_total";
 const LIMITED: &str = "tocsin_ingest_rate_limit_decisions_total";
 
 /// A way in which a delivery becomes durable.
@@ -48,6 +50,15 @@ pub(crate) fn describe() {
     describe_gauge!(DEPTH, "Deliveries that wait for a free lane, by path, as last seen by a lane");
     describe_gauge!(BACKLOG, "Entries that are accepted and not yet applied, by path");
     describe_gauge!(REDIS_USABLE, "1 while deliveries go to Redis, 0 while they go to the inbox of Postgres");
+    describe_counter!(
+        INTERACTIONS,
+        "What Slack's buttons sent, by outcome: accepted, ignored (none of ours), or the code of the refusal"
+    );
+    describe_counter!(
+        REPLIES,
+        "Answers to whoever clicked, by outcome: posted, failed, none (the message itself shows it), unaddressed (no address \
+         that may be answered to) or unwatched (too many are waited for)"
+    );
     describe_counter!(LIMITED, "Decisions of the rate limit, by who made them: redis, lease, denial or local");
 }
 
@@ -69,6 +80,15 @@ pub(crate) fn accepted(source: &'static str, received: usize) {
 
 pub(crate) fn refused(source: &'static str, code: &'static str) {
     counter!(WEBHOOKS, "source" => source, "outcome" => code).increment(1);
+}
+
+/// `outcome` is `accepted`, `ignored`, or the code of a refusal.
+pub(crate) fn interaction(outcome: &'static str) {
+    counter!(INTERACTIONS, "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn replied(outcome: &'static str) {
+    counter!(REPLIES, "outcome" => outcome).increment(1);
 }
 
 pub(crate) fn committed(path: Path, took: Duration) {

@@ -11,7 +11,7 @@ mod integration;
 mod key;
 mod proxies;
 mod signature;
-pub mod slack;
+pub(crate) mod slack;
 mod sns;
 
 pub(crate) use integration::{Integration, Integrations};

@@ -64,6 +64,7 @@ pub(crate) struct Notifier {
 struct Delivery {
     notifier: Notifier,
     lanes: Arc<Lanes>,
+    woken: Arc<Notify>,
     outbox: Outbox,
 }
 
@@ -89,7 +90,7 @@ impl Notifier {
             shutdown: self.shutdown.clone(),
         };
         let (recording, sweeping) = (tokio::spawn(recorder.run()), tokio::spawn(sweeper.run()));
-        let delivery = Arc::new(Delivery { notifier: self, lanes, outbox });
+        let delivery = Arc::new(Delivery { notifier: self, lanes, woken: Arc::clone(&woken), outbox });
         let waking = tokio::spawn(Arc::clone(&delivery).wake(Arc::clone(&woken)));
         let mut in_flight = JoinSet::new();
         while !delivery.notifier.shutdown.is_draining() {
@@ -141,7 +142,7 @@ impl Delivery {
     async fn send_due(self: &Arc<Self>, in_flight: &mut JoinSet<()>) -> Option<Instant> {
         loop {
             let receivers = self.notifier.receivers.current();
-            let open = self.lanes.rooms(&receivers, Instant::now());
+            let open = self.lanes.rooms(&receivers.destinations(), Instant::now());
             if open.rooms.is_empty() || self.notifier.shutdown.is_draining() {
                 return open.more_at;
             }
@@ -227,7 +228,7 @@ impl Delivery {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot put notices back");
         }
         for (notice, receiver, _) in back {
-            self.lanes.end(&notice.receiver, receiver.provider.destination());
+            self.lanes.give_back(&notice.receiver, receiver.provider.destination());
         }
     }
 
@@ -259,6 +260,9 @@ impl Delivery {
             verdict,
             notice,
         };
+        self.lanes.sent(&outcome.notice.receiver, &outcome.destination);
+        // There is room at the receiver for the next, which is claimed while this one is recorded.
+        self.woken.notify_one();
         if self.outbox.send(Ended { outcome, leased_until }).await.is_err() {
             tracing::error!("nobody records outcomes any more: a notice may be told twice");
         }

@@ -3,7 +3,7 @@
 //! A receiver has at most so many notices on the way, whatever waits for it; a destination that is slow, broken or held back
 //! takes up the room of its own receivers and of nobody else. All this is one notifier's own knowledge.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,14 @@ use tocsin_store::Room;
 
 use crate::breaker::{Breaker, Permission};
 use crate::pacing::Bucket;
-use crate::receivers::Receivers;
 
 /// Most notices on the way to one receiver.
 pub(crate) const MAX_PER_RECEIVER: u32 = 8;
-/// Most notices on the way in all. More receivers than have room for that many each have less.
-pub(crate) const MAX_IN_FLIGHT: u32 = 512;
+/// For each of those, most notices of the receiver in hand: on the way, or sent and not yet recorded. The next are sent while
+/// the last are recorded; that so many may be told twice after a crash is the price.
+const IN_HAND: u32 = 2;
+/// Most notices in hand in all. More receivers than have room for that many each have less.
+pub(crate) const MAX_IN_HAND: u32 = 512;
 
 /// Shared by everything that sends.
 #[derive(Debug, Default)]
@@ -25,9 +27,15 @@ pub(crate) struct Lanes(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Notices on the way, by receiver. Receivers that have none are not kept.
-    in_flight: HashMap<String, u32>,
+    /// Notices in hand, by receiver. Receivers that have none are not kept.
+    in_hand: HashMap<String, InHand>,
     destinations: HashMap<String, Destination>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct InHand {
+    on_the_way: u32,
+    unrecorded: u32,
 }
 
 #[derive(Debug, Default)]
@@ -50,16 +58,16 @@ pub(crate) struct Rooms {
 }
 
 impl Lanes {
-    /// How much may be claimed for each receiver.
-    pub(crate) fn rooms(&self, receivers: &Receivers, now: Instant) -> Rooms {
+    /// How much may be claimed for each receiver, given with its destination.
+    pub(crate) fn rooms(&self, receivers: &[(&str, &str)], now: Instant) -> Rooms {
         let state = self.state();
-        let count = u32::try_from(receivers.iter().count()).unwrap_or(u32::MAX).max(1);
-        let per_receiver = (MAX_IN_FLIGHT / count).clamp(1, MAX_PER_RECEIVER);
-        let mut left = MAX_IN_FLIGHT.saturating_sub(state.in_flight.values().sum());
+        let count = u32::try_from(receivers.len()).unwrap_or(u32::MAX).max(1);
+        let per_receiver = (MAX_IN_HAND / IN_HAND / count).clamp(1, MAX_PER_RECEIVER);
+        let mut left =
+            MAX_IN_HAND.saturating_sub(state.in_hand.values().map(|held| held.on_the_way + held.unrecorded).sum());
         let (mut rooms, mut more_at) = (Vec::new(), None::<Instant>);
         let mut calls_left: HashMap<&str, u32> = HashMap::new();
-        for (name, receiver) in receivers.iter() {
-            let destination = receiver.provider.destination();
+        for &(name, destination) in receivers {
             let calls = match calls_left.get(destination) {
                 Some(calls) => *calls,
                 None => match state.destinations.get(destination).map_or(Ok(u32::MAX), |known| known.calls(now)) {
@@ -70,8 +78,10 @@ impl Lanes {
                     }
                 },
             };
-            let on_the_way = state.in_flight.get(name).copied().unwrap_or_default();
-            let notices = per_receiver.saturating_sub(on_the_way).min(calls).min(left);
+            let held = state.in_hand.get(name).copied().unwrap_or_default();
+            let room = per_receiver.saturating_sub(held.on_the_way);
+            let room = room.min((per_receiver * IN_HAND).saturating_sub(held.on_the_way + held.unrecorded));
+            let notices = room.min(calls).min(left);
             calls_left.insert(destination, calls - notices);
             left -= notices;
             if notices > 0 {
@@ -84,21 +94,30 @@ impl Lanes {
     /// A notice was claimed.
     pub(crate) fn begin(&self, receiver: &str, destination: &str) {
         let mut state = self.state();
-        *state.in_flight.entry(receiver.to_owned()).or_default() += 1;
+        state.in_hand.entry(receiver.to_owned()).or_default().on_the_way += 1;
         state.destination(destination).in_flight += 1;
     }
 
-    /// It is out of our hands.
-    pub(crate) fn end(&self, receiver: &str, destination: &str) {
+    /// It is not on the way any more, and went back.
+    pub(crate) fn give_back(&self, receiver: &str, destination: &str) {
         let mut state = self.state();
-        if let Some(count) = state.in_flight.get_mut(receiver) {
-            *count -= 1;
-            if *count == 0 {
-                state.in_flight.remove(receiver);
-            }
-        }
-        let known = state.destination(destination);
-        known.in_flight = known.in_flight.saturating_sub(1);
+        state.arrive(destination);
+        state.change(receiver, |held| held.on_the_way = held.on_the_way.saturating_sub(1));
+    }
+
+    /// It is not on the way any more, and its outcome is to be recorded.
+    pub(crate) fn sent(&self, receiver: &str, destination: &str) {
+        let mut state = self.state();
+        state.arrive(destination);
+        state.change(receiver, |held| {
+            held.on_the_way = held.on_the_way.saturating_sub(1);
+            held.unrecorded += 1;
+        });
+    }
+
+    /// Its outcome is recorded, or cannot be.
+    pub(crate) fn end(&self, receiver: &str) {
+        self.state().change(receiver, |held| held.unrecorded = held.unrecorded.saturating_sub(1));
     }
 
     /// Leave for calls, as Redis gave it; as we give it ourselves, if Redis did not say.
@@ -147,7 +166,7 @@ impl Lanes {
 
     /// Notices on the way to a receiver.
     pub(crate) fn in_flight(&self, receiver: &str) -> u32 {
-        self.state().in_flight.get(receiver).copied().unwrap_or_default()
+        self.state().in_hand.get(receiver).map_or(0, |held| held.on_the_way)
     }
 
     /// Whether a destination's breaker is open.
@@ -155,10 +174,9 @@ impl Lanes {
         self.state().destinations.get(destination).is_some_and(|known| known.breaker.is_open())
     }
 
-    /// Forgets destinations to which no receiver leads any more.
-    pub(crate) fn forget_all_but(&self, receivers: &Receivers) {
-        let lead: std::collections::HashSet<&str> =
-            receivers.iter().map(|(_, receiver)| receiver.provider.destination()).collect();
+    /// Forgets destinations to which none of these receivers leads any more.
+    pub(crate) fn forget_all_but(&self, receivers: &[(&str, &str)]) {
+        let lead: HashSet<&str> = receivers.iter().map(|&(_, destination)| destination).collect();
         self.state().destinations.retain(|name, known| known.in_flight > 0 || lead.contains(name.as_str()));
     }
 
@@ -168,10 +186,21 @@ impl Lanes {
 }
 
 impl State {
-    fn destination(&mut self, name: &str) -> &mut Destination {
-        if !self.destinations.contains_key(name) {
-            self.destinations.insert(name.to_owned(), Destination::default());
+    fn change(&mut self, receiver: &str, change: impl FnOnce(&mut InHand)) {
+        if let Some(held) = self.in_hand.get_mut(receiver) {
+            change(held);
+            if held.on_the_way + held.unrecorded == 0 {
+                self.in_hand.remove(receiver);
+            }
         }
+    }
+
+    fn arrive(&mut self, destination: &str) {
+        let known = self.destination(destination);
+        known.in_flight = known.in_flight.saturating_sub(1);
+    }
+
+    fn destination(&mut self, name: &str) -> &mut Destination {
         self.destinations.entry(name.to_owned()).or_default()
     }
 }
@@ -191,5 +220,108 @@ impl Destination {
 
     fn hold(&mut self, until: Instant) {
         self.held_until = Some(self.held_until.map_or(until, |other| other.max(until)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPS: (&str, &str) = ("ops", "channel");
+    const DEV: (&str, &str) = ("dev", "channel");
+    const OTHER: (&str, &str) = ("other", "elsewhere");
+
+    fn rooms(lanes: &Lanes, receivers: &[(&str, &str)], now: Instant) -> Vec<(String, u32)> {
+        lanes.rooms(receivers, now).rooms.into_iter().map(|room| (room.receiver, room.notices)).collect()
+    }
+
+    fn room(lanes: &Lanes, receiver: (&str, &str), now: Instant) -> u32 {
+        rooms(lanes, &[receiver], now).first().map_or(0, |(_, notices)| *notices)
+    }
+
+    fn begin(lanes: &Lanes, (receiver, destination): (&str, &str), count: u32) {
+        (0..count).for_each(|_| lanes.begin(receiver, destination));
+    }
+
+    #[test]
+    fn what_is_on_the_way_to_one_takes_up_its_own_room_and_nobody_elses() {
+        let (lanes, now) = (Lanes::default(), Instant::now());
+        begin(&lanes, OPS, MAX_PER_RECEIVER);
+        assert_eq!(rooms(&lanes, &[OPS, OTHER], now), [("other".to_owned(), MAX_PER_RECEIVER)]);
+    }
+
+    #[test]
+    fn the_next_may_be_sent_while_the_last_are_recorded_but_not_without_end() {
+        let (lanes, now) = (Lanes::default(), Instant::now());
+        for _ in 0..IN_HAND * MAX_PER_RECEIVER {
+            assert!(room(&lanes, OPS, now) > 0);
+            lanes.begin(OPS.0, OPS.1);
+            lanes.sent(OPS.0, OPS.1);
+        }
+        assert_eq!(room(&lanes, OPS, now), 0, "nothing is recorded");
+        lanes.end(OPS.0);
+        assert_eq!(room(&lanes, OPS, now), 1);
+    }
+
+    #[test]
+    fn with_very_many_receivers_each_still_has_room() {
+        let names: Vec<String> = (0..200).map(|n| format!("r{n}")).collect();
+        let receivers: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), name.as_str())).collect();
+        let (lanes, now) = (Lanes::default(), Instant::now());
+        assert_eq!(rooms(&lanes, &receivers, now).len(), receivers.len());
+        // However many hang, the last one is not kept from its own.
+        for receiver in &receivers[..199] {
+            begin(&lanes, *receiver, 1);
+        }
+        assert!(rooms(&lanes, &receivers, now).iter().any(|(name, _)| name == "r199"));
+    }
+
+    #[test]
+    fn a_destination_that_wants_to_be_left_alone_is_and_it_is_known_until_when() {
+        let (lanes, now) = (Lanes::default(), Instant::now());
+        let pause = Duration::from_secs(30);
+        lanes.hold(OPS.1, pause, now);
+        lanes.hold(OPS.1, Duration::from_secs(1), now);
+        let open = lanes.rooms(&[OPS, DEV, OTHER], now);
+        assert_eq!(open.rooms.len(), 1, "both that lead there: {open:?}");
+        assert_eq!(open.more_at, Some(now + pause));
+        assert_eq!(rooms(&lanes, &[OPS, DEV], now + pause).len(), 1, "one tries it");
+    }
+
+    #[test]
+    fn a_broken_destination_is_tried_with_one_whoever_leads_there() {
+        let (lanes, now) = (Lanes::default(), Instant::now());
+        while !lanes.failed(OPS.1, now) {}
+        assert!(lanes.is_open(OPS.1));
+        let open = lanes.rooms(&[OPS, DEV], now);
+        assert_eq!(open.rooms, []);
+        let at = open.more_at.unwrap();
+        assert_eq!(rooms(&lanes, &[OPS, DEV], at), [("ops".to_owned(), 1)]);
+        begin(&lanes, OPS, 1);
+        assert_eq!(rooms(&lanes, &[OPS, DEV], at), []);
+        lanes.succeeded(OPS.1);
+        assert_eq!(room(&lanes, DEV, at), MAX_PER_RECEIVER);
+    }
+
+    #[test]
+    fn as_much_is_claimed_as_the_pace_will_allow() {
+        let quotas = [Quota { interval: Duration::from_secs(1), burst: 5 }];
+        let (lanes, now) = (Lanes::default(), Instant::now());
+        let leave = lanes.paced(OPS.1, &quotas, 3, None, now);
+        assert_eq!((leave.taken, room(&lanes, OPS, now)), (3, 2));
+        assert_eq!(lanes.paced(OPS.1, &quotas, 4, None, now).taken, 2);
+        assert_eq!(room(&lanes, OPS, now), 0);
+        assert_eq!(room(&lanes, OPS, now + Duration::from_secs(1)), 1);
+        let redis = Leave { taken: 0, left: 0, next_in: Duration::from_secs(9) };
+        lanes.paced(OPS.1, &quotas, 1, Some(redis), now);
+        assert_eq!(room(&lanes, OPS, now + Duration::from_secs(8)), 0, "Redis knows better");
+    }
+
+    #[test]
+    fn destinations_that_nobody_has_any_more_are_forgotten() {
+        let (lanes, now) = (Lanes::default(), Instant::now());
+        lanes.hold(OPS.1, Duration::from_mins(5), now);
+        lanes.forget_all_but(&[OTHER]);
+        assert_eq!(room(&lanes, OPS, now), MAX_PER_RECEIVER);
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tocsin_store::{Outcome, Parts, Store, Verdict};
 use tokio::sync::{Notify, mpsc};
 
-use crate::lanes::{Lanes, MAX_IN_FLIGHT};
+use crate::lanes::{Lanes, MAX_IN_HAND};
 use crate::metrics;
 
 /// Most outcomes in one statement.
@@ -39,7 +39,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new(store: Store, lanes: Arc<Lanes>, woken: Arc<Notify>) -> (Self, Outbox) {
-        let (outbox, inbox) = mpsc::channel(MAX_IN_FLIGHT as usize);
+        let (outbox, inbox) = mpsc::channel(MAX_IN_HAND as usize);
         (Self { store, lanes, woken, inbox }, outbox)
     }
 
@@ -51,7 +51,7 @@ impl Recorder {
             let outcomes: Vec<Outcome> = batch.drain(..).map(|ended| ended.outcome).collect();
             self.record(&outcomes, leased_until).await;
             for outcome in &outcomes {
-                self.lanes.end(&outcome.notice.receiver, &outcome.destination);
+                self.lanes.end(&outcome.notice.receiver);
             }
             self.woken.notify_one();
         }

@@ -124,6 +124,11 @@ impl Receivers {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Receiver)> {
         self.0.iter().map(|(name, receiver)| (name.as_str(), receiver))
     }
+
+    /// Their names, each with where it leads.
+    pub(crate) fn destinations(&self) -> Vec<(&str, &str)> {
+        self.iter().map(|(name, receiver)| (name, receiver.provider.destination())).collect()
+    }
 }
 
 /// The provider of the receiver at `path`; none if it tells nobody.

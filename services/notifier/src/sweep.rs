@@ -55,7 +55,7 @@ impl Sweeper {
         let receivers = self.receivers.current();
         let waiting = self.store.ledger_waiting().await?;
         let gone = self.store.receivers_gone().await?;
-        self.lanes.forget_all_but(&receivers);
+        self.lanes.forget_all_but(&receivers.destinations());
         metrics::standing(&receivers, &self.lanes, &waiting);
 
         let (gone, back) = split(&receivers, gone);

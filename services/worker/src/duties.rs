@@ -4,6 +4,7 @@
 //! - Alerts that nobody tells of any more resolve.
 //! - Silences and inhibitions that began or ended reach the alerts that fire.
 //! - Receivers are told again of incidents that nobody takes.
+//! - Further receivers are told of incidents that nobody has taken in time.
 //! - Incidents that flapped and have become quiet are told of again.
 //!
 //! The *relay* of the ledger is no duty of the worker: a notifier looks for what is due by itself each second (see
@@ -32,17 +33,19 @@ enum Duty {
     TimeOut,
     Suppression,
     Remind,
+    Escalate,
     CalmDown,
 }
 
 impl Duty {
-    const ALL: [Self; 4] = [Self::TimeOut, Self::Suppression, Self::Remind, Self::CalmDown];
+    const ALL: [Self; 5] = [Self::TimeOut, Self::Suppression, Self::Remind, Self::Escalate, Self::CalmDown];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::TimeOut => "time_out",
             Self::Suppression => "suppression",
             Self::Remind => "remind",
+            Self::Escalate => "escalate",
             Self::CalmDown => "calm_down",
         }
     }
@@ -95,6 +98,7 @@ impl Duties {
             Duty::TimeOut => self.store.alerts_time_out(policy, now).await,
             Duty::Suppression => self.store.suppression_step(policy, now).await,
             Duty::Remind => self.store.incidents_remind(policy, now).await,
+            Duty::Escalate => self.store.incidents_escalate(policy, now).await,
             Duty::CalmDown => self.store.incidents_calm_down(policy, now).await,
         }
     }

@@ -6,6 +6,7 @@ mod inhibition;
 mod receivers;
 mod retention;
 mod routes;
+mod slack;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,8 @@ pub use receivers::{
     TemplatesSection, WebhookSection, alert_sample, incident_sample,
 };
 pub use retention::{Retention, RetentionSection};
-pub use routes::{FlappingSection, RouteSection, TimingBounds};
+pub use routes::{EscalationSection, FlappingSection, RouteSection, TimingBounds};
+pub use slack::SlackAppSection;
 pub use webhooks::{
     GrafanaSection, IntegrationSection, KEYLESS, Limit, OverLimit, SignatureSecret, SignatureSection, SnsSection,
     WebhooksSection, duplicate_key,
@@ -47,6 +49,8 @@ pub struct Document {
     pub inhibit_rules: Vec<InhibitionSection>,
     /// Who can be told.
     pub receivers: Vec<ReceiverSection>,
+    /// The Slack app whose buttons stand under incidents.
+    pub slack: Option<SlackAppSection>,
     /// The read API.
     pub api: ApiSection,
     /// How long what is over is kept.
@@ -121,6 +125,9 @@ impl Document {
             inhibition: inhibition::build(&self.inhibit_rules, &mut faults),
             resolve_timeouts: self.resolve_timeouts(&mut faults),
         };
+        if let Some(section) = &self.slack {
+            slack::check(section, &mut faults);
+        }
         api::check(&self.api, &mut faults);
         let retention = self.retention.build(&mut faults);
         faults.finish().map(|()| Rules { policy, retention })

@@ -36,6 +36,12 @@ named_enum! {
         IncidentStable = "incident_stable",
         /// Its receivers were told again that nobody has taken it.
         IncidentReminded = "incident_reminded",
+        /// Nobody had taken it in time, and so further receivers were told.
+        IncidentEscalated = "incident_escalated",
+        /// Somebody has its alerts kept quiet for a time.
+        IncidentSilenced = "incident_silenced",
+        /// Somebody had what could not be told tried again.
+        NoticesRedriven = "notices_redriven",
         /// Somebody wrote something down.
         Note = "note",
     }
@@ -89,6 +95,8 @@ named_enum! {
         Commanded = "commanded",
         /// Nobody has taken the incident for a while.
         Reminded = "reminded",
+        /// Nobody has taken the incident in time.
+        Escalated = "escalated",
         /// The incident flaps no more.
         Stable = "stable",
     }

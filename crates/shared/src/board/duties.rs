@@ -1,5 +1,5 @@
-//! What passes with time: alerts that nobody tells of any more, silences and inhibitions that begin and end, incidents that
-//! nobody takes, and those that have become quiet.
+//! What passes with time: alerts that nobody tells of any more, silences and inhibitions that begin and end, and incidents
+//! that have become quiet.
 
 use chrono::{DateTime, Utc};
 
@@ -66,32 +66,6 @@ impl Board<'_> {
         changed
     }
 
-    /// Tells the receivers of these incidents again that nobody has taken them, where it is time to.
-    pub fn remind(&mut self, ids: &[IncidentId], now: DateTime<Utc>) {
-        let cause = Cause::time(now);
-        for id in ids {
-            let Some(mut incident) = self.incidents.remove(id) else {
-                continue;
-            };
-            let is_due = incident.remind_at.is_some_and(|remind_at| remind_at <= now);
-            if incident.status == IncidentStatus::Triggered && is_due {
-                incident.remind_at = self.remind_at(&incident, now);
-                incident.changed(now);
-                let quieted = self.quieted_incident(*id);
-                let mut decision = Decision::about_incident(&incident, &cause, Outcome::Reminded);
-                self.notify(&incident, NoticeKind::Reminder, quieted, &cause, &mut decision);
-                self.decisions.push(decision);
-                if quieted.is_none() {
-                    let content = "Nobody has taken it; receivers are told again".to_owned();
-                    self.tell(&incident, TimelineKind::IncidentReminded, &cause, content);
-                }
-                self.keep(incident);
-            } else {
-                self.incidents.insert(*id, incident);
-            }
-        }
-    }
-
     /// Ends the flapping of these incidents, where nothing fired again for the time of their rule, and tells where they
     /// stand.
     pub fn calm_down(&mut self, ids: &[IncidentId], now: DateTime<Utc>) {
@@ -121,7 +95,7 @@ impl Board<'_> {
     }
 
     /// Why nobody is told of an incident: everything in it that fires is kept quiet. The board must hold its firing alerts.
-    fn quieted_incident(&self, id: IncidentId) -> Option<&'static str> {
+    pub(super) fn quieted_incident(&self, id: IncidentId) -> Option<&'static str> {
         let mut firing = self
             .alerts
             .values()

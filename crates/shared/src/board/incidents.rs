@@ -80,7 +80,7 @@ impl Board<'_> {
         };
         let mut incident = Incident::open(IncidentId::generate(), owner, &alert.source, &alert.newest, cause.at);
         follow_routes(&mut incident, routes);
-        incident.remind_at = self.remind_at(&incident, cause.at);
+        self.await_responder(&mut incident, cause.at);
         alert.incident_id = Some(incident.id);
         self.memberships.insert((incident.id, alert.id));
         self.tell(&incident, TimelineKind::IncidentTriggered, cause, format!("Triggered by {}", alert.newest.title));
@@ -106,14 +106,16 @@ impl Board<'_> {
             self.memberships.insert((id, alert.id));
         }
         alert.incident_id = Some(id);
+        let next_step = self.next_step(&incident);
         follow_routes(&mut incident, routes);
         let was_over = !incident.status.is_open();
         let change = AlertChange::Fired { severity: alert.newest.severity, member };
         let (mut incident, _) = incident.after(change, &alert.newest.labels, cause.at);
+        self.add_steps(&mut incident, next_step);
         self.tell(&incident, TimelineKind::AlertFiring, cause, format!("{} is firing", alert.newest.title));
         if was_over {
             incident.reopen(cause.at);
-            incident.remind_at = self.remind_at(&incident, cause.at);
+            self.await_responder(&mut incident, cause.at);
             self.reopens = true;
             self.tell(&incident, TimelineKind::IncidentReopened, cause, "Fires again".to_owned());
         }
@@ -233,9 +235,9 @@ fn may_reopen(incident: &Incident, route: &Route, cause: &Cause) -> bool {
     !within.is_zero() && incident.resolved_at.is_some_and(|resolved_at| cause.at < resolved_at + within)
 }
 
-/// The receivers of all routes of an incident's alerts are told of it.
+/// The receivers of all routes of an incident's alerts are told of it, and those of their escalations when it is time.
 fn follow_routes(incident: &mut Incident, routes: &[&Route]) {
-    for route in routes.iter().filter(|route| route.receiver.is_some()) {
+    for route in routes.iter().filter(|route| route.receiver.is_some() || !route.escalation.is_empty()) {
         if !incident.routes.contains(&route.path) {
             incident.routes.push(route.path.clone());
         }

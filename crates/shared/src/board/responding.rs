@@ -1,5 +1,9 @@
 //! What responders do with incidents.
 
+use std::time::Duration;
+
+use super::escalation::spoken;
+use super::telling::Recipient;
 use super::{Board, Cause, Decision, Outcome, TimelineKind};
 use crate::command::{Action, Command, CommandOutcome};
 use crate::ledger::NoticeKind;
@@ -18,7 +22,7 @@ impl Board<'_> {
                 let mut incident = Incident::declare(id, owner, title, *severity, labels.clone(), command.at);
                 incident.summary.clone_from(summary);
                 incident.routes = routes.iter().map(|route| route.path.clone()).collect();
-                incident.remind_at = self.remind_at(&incident, command.at);
+                self.await_responder(&mut incident, command.at);
                 self.opened.insert(id);
                 let content = format!("Declared by {}", command.actor.name);
                 self.change(incident, &cause, TimelineKind::IncidentTriggered, content, Some(NoticeKind::Triggered))
@@ -28,6 +32,7 @@ impl Board<'_> {
             | Action::Cancel { incident, .. }
             | Action::Reopen { incident }
             | Action::Note { incident, .. }
+            | Action::SilenceIncident { incident, .. }
             | Action::SetSeverity { incident, .. } => match self.incidents.remove(incident) {
                 Some(found) => self.act(found, command, &cause),
                 None => rejected(ErrorCode::NotFound, "there is no such incident"),
@@ -35,7 +40,8 @@ impl Board<'_> {
             Action::Silence { .. }
             | Action::SilenceEnd { .. }
             | Action::SilenceDelete { .. }
-            | Action::Redrive { .. } => rejected(ErrorCode::Internal, "this is no command of an incident"),
+            | Action::Redrive { .. }
+            | Action::RedriveNotices { .. } => rejected(ErrorCode::Internal, "this is no command of an incident"),
         }
     }
 
@@ -70,7 +76,7 @@ impl Board<'_> {
                     return self.refused(incident, "its group has another open incident by now");
                 }
                 incident.reopen(at);
-                incident.remind_at = self.remind_at(&incident, at);
+                self.await_responder(&mut incident, at);
                 // Nothing of it fires, so only a responder can say when it is over.
                 self.reopens = true;
                 incident.policy = crate::routing::ResolvePolicy::Never;
@@ -78,12 +84,20 @@ impl Board<'_> {
             }
             (Action::Reopen { .. }, IncidentStatus::Acknowledged) => {
                 incident.reopen(at);
-                incident.remind_at = self.remind_at(&incident, at);
+                self.await_responder(&mut incident, at);
                 (TimelineKind::IncidentReopened, format!("Given back by {by}"), Some(NoticeKind::Updated))
             }
             (Action::Note { text, .. }, _) => {
                 incident.changed(at);
                 (TimelineKind::Note, text.clone(), None)
+            }
+            (Action::SilenceIncident { duration_s, .. }, IncidentStatus::Triggered | IncidentStatus::Acknowledged) => {
+                if let Err(detail) = incident.silenceable() {
+                    return self.refused(incident, detail);
+                }
+                incident.changed(at);
+                let time = spoken(Duration::from_secs((*duration_s).into()));
+                (TimelineKind::IncidentSilenced, format!("Silenced for {time} by {by}"), Some(NoticeKind::Updated))
             }
             (Action::SetSeverity { severity, .. }, _) => {
                 if incident.severity == *severity && incident.severity_is_set {
@@ -113,12 +127,18 @@ impl Board<'_> {
         let id = incident.id;
         self.tell(&incident, kind, cause, content);
         let mut decision = Decision::about_incident(&incident, cause, Outcome::Commanded);
-        if let Some(notice) = notice {
-            self.notify(&incident, notice, None, cause, &mut decision);
+        match notice {
+            // The silence keeps everything else quiet, so that nothing else comes with which it could wait.
+            Some(notice) if kind == TimelineKind::IncidentSilenced => {
+                let recipients = self.recipients(&incident, notice).into_iter().map(Recipient::now).collect();
+                self.notify_these(&incident, notice, recipients, None, cause, &mut decision);
+            }
+            Some(notice) => self.notify(&incident, notice, None, cause, &mut decision),
+            None => {}
         }
         self.decisions.push(decision);
         self.keep(incident);
-        CommandOutcome::Done { incident: Some(id), silence: None, changed: true }
+        CommandOutcome::Done { incident: Some(id), silence: None, changed: true, count: None }
     }
 
     /// The sender's side has taken an incident on.
@@ -136,7 +156,7 @@ impl Board<'_> {
     fn unchanged(&mut self, incident: Incident) -> CommandOutcome {
         let id = incident.id;
         self.incidents.insert(id, incident);
-        CommandOutcome::Done { incident: Some(id), silence: None, changed: false }
+        CommandOutcome::Done { incident: Some(id), silence: None, changed: false, count: None }
     }
 
     fn refused(&mut self, incident: Incident, detail: &str) -> CommandOutcome {

@@ -1,11 +1,13 @@
 //! Who is told of a change, and who is not and why.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::{Board, Decision, NoticeDecision, TimelineEntry, TimelineKind};
 use crate::command::{Actor, ActorKind, Command};
 use crate::ledger::{Notice, NoticeKind};
-use crate::routing::Route;
+use crate::routing::{Route, Timing};
 use crate::{Envelope, EventId, Incident, NotificationId, TraceContext};
 
 /// What brings a change about.
@@ -50,7 +52,33 @@ impl Cause {
     }
 }
 
-impl Board<'_> {
+/// Somebody who is told of an incident.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recipient<'a> {
+    receiver: &'a str,
+    group_wait: Duration,
+    group_interval: Duration,
+}
+
+impl<'a> Recipient<'a> {
+    /// Whoever a route names.
+    pub(super) fn of(route: &'a Route) -> Option<Self> {
+        let Timing { group_wait, group_interval, .. } = route.timing;
+        Some(Self { receiver: route.receiver.as_deref()?, group_wait, group_interval })
+    }
+
+    /// The same, without waiting for more.
+    pub(super) const fn now(self) -> Self {
+        Self::at_once(self.receiver)
+    }
+
+    /// Whoever is told without waiting for more.
+    pub(super) const fn at_once(receiver: &'a str) -> Self {
+        Self { receiver, group_wait: Duration::ZERO, group_interval: Duration::ZERO }
+    }
+}
+
+impl<'a> Board<'a> {
     /// Writes a line into the timeline.
     pub(super) fn tell(&mut self, incident: &Incident, kind: TimelineKind, cause: &Cause, content: String) {
         let actor = cause.actor.clone();
@@ -58,6 +86,7 @@ impl Board<'_> {
     }
 
     /// Tells the receivers of an incident's routes, unless the change is `quieted`, for this reason, or the incident flaps.
+    /// Those that were told by its escalation are told what became of it as well.
     pub(super) fn notify(
         &mut self,
         incident: &Incident,
@@ -66,14 +95,37 @@ impl Board<'_> {
         cause: &Cause,
         decision: &mut Decision,
     ) {
-        let flaps = incident.flapping_since.is_some() && kind != NoticeKind::Flapping && cause.actor.is_none();
-        let withheld = quieted.or_else(|| flaps.then_some("the incident is flapping"));
-        let policy = self.policy;
+        let recipients = self.recipients(incident, kind);
+        self.notify_these(incident, kind, recipients, quieted, cause, decision);
+    }
+
+    /// Who is to be told of this.
+    pub(super) fn recipients(&self, incident: &Incident, kind: NoticeKind) -> Vec<Recipient<'a>> {
+        let routing = &self.policy.routing;
+        let routes = incident.routes.iter().filter_map(|path| routing.by_path(path));
+        let mut recipients: Vec<_> = routes.filter_map(Recipient::of).collect();
+        if kind == NoticeKind::Acknowledged || kind.ends() {
+            recipients.extend(self.escalated_to(incident).into_iter().map(Recipient::at_once));
+        }
+        recipients
+    }
+
+    /// Tells these, each once, unless the change is `quieted`, for this reason, or the incident flaps.
+    pub(super) fn notify_these(
+        &mut self,
+        incident: &Incident,
+        kind: NoticeKind,
+        recipients: Vec<Recipient<'_>>,
+        quieted: Option<&'static str>,
+        cause: &Cause,
+        decision: &mut Decision,
+    ) {
+        let withheld = Self::withheld(incident, quieted, kind, cause);
         let mut told: Vec<&str> = Vec::new();
-        for route in incident.routes.iter().filter_map(|path| policy.routing.by_path(path)) {
-            let Some(receiver) = route.receiver.as_deref().filter(|receiver| !told.contains(receiver)) else {
+        for Recipient { receiver, group_wait, group_interval } in recipients {
+            if told.contains(&receiver) {
                 continue;
-            };
+            }
             told.push(receiver);
             decision.notices.push(NoticeDecision { kind, receiver: Some(receiver.to_owned()), withheld });
             if withheld.is_none() {
@@ -83,8 +135,8 @@ impl Board<'_> {
                     receiver: receiver.to_owned(),
                     revision: incident.version,
                     kind,
-                    group_wait: route.timing.group_wait,
-                    group_interval: route.timing.group_interval,
+                    group_wait,
+                    group_interval,
                     created_at: cause.at,
                     trace: cause.trace.to_string(),
                 });
@@ -96,16 +148,20 @@ impl Board<'_> {
         }
     }
 
+    /// Why nobody is told of a change, if nobody is. What a person does is always told.
+    pub(super) fn withheld(
+        incident: &Incident,
+        quieted: Option<&'static str>,
+        kind: NoticeKind,
+        cause: &Cause,
+    ) -> Option<&'static str> {
+        let flaps = incident.flapping_since.is_some() && kind != NoticeKind::Flapping && cause.actor.is_none();
+        quieted.or_else(|| flaps.then_some("the incident is flapping"))
+    }
+
     /// The route that owns an incident's group. One that is no longer configured is stood in for by the root.
     pub(super) fn owner(&self, incident: &Incident) -> &Route {
         let routing = &self.policy.routing;
         incident.routes.first().and_then(|path| routing.by_path(path)).unwrap_or(routing.root())
-    }
-
-    /// When an incident's receivers are told again that nobody has taken it: the earliest of its routes.
-    pub(super) fn remind_at(&self, incident: &Incident, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let routes = incident.routes.iter().filter_map(|path| self.policy.routing.by_path(path));
-        let intervals = routes.filter(|route| route.receiver.is_some()).map(|route| route.timing.repeat_interval);
-        intervals.filter(|interval| !interval.is_zero()).min().map(|interval| at + interval)
     }
 }

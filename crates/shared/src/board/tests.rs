@@ -1,5 +1,6 @@
 //! The board's rules, by example and by property.
 
+mod escalation;
 mod properties;
 mod responding;
 mod time;

@@ -5,11 +5,18 @@ use serde::{Deserialize, Serialize};
 
 use super::Command;
 use crate::alert::{MAX_LABEL_CHARS, MAX_LABELS, MAX_TEXT_CHARS, MAX_TITLE_CHARS};
+use crate::ledger::{DeadNotices, MAX_DEAD_NOTICES};
 use crate::silence::{MAX_COMMENT_CHARS, SilenceError};
 use crate::{IncidentId, IncidentSeverity, Labels, Matchers, Recurrence, Silence, SilenceId};
 
 /// Most dead letters that one command drives again.
 pub const MAX_DEAD_LETTERS: usize = 1_000;
+/// Shortest time for which an incident is silenced, in seconds: a minute.
+pub const MIN_SILENCE_S: u32 = 60;
+/// Longest: thirty days.
+pub const MAX_SILENCE_S: u32 = 30 * 24 * 3_600;
+/// Longest name of a receiver, in characters.
+const MAX_RECEIVER_CHARS: usize = 100;
 /// Longest text of all matchers of a silence, in characters.
 const MAX_MATCHERS_CHARS: usize = 65_536;
 
@@ -85,10 +92,22 @@ pub enum Action {
         /// Which.
         id: SilenceId,
     },
+    /// The alerts of an incident shall tell nobody for a time, those that join it meanwhile included.
+    SilenceIncident {
+        /// Which.
+        incident: IncidentId,
+        /// For how long, in seconds.
+        duration_s: u32,
+    },
     /// What could not be applied shall be tried again.
     Redrive {
         /// Which.
         dead_letters: Vec<i64>,
+    },
+    /// What could not be told shall be tried again.
+    RedriveNotices {
+        /// Which.
+        notices: DeadNotices,
     },
 }
 
@@ -159,6 +178,16 @@ pub enum CommandError {
         /// Which.
         field: &'static str,
     },
+    /// A number that is too small or too large.
+    #[error("{field}: is not from {min} to {max}")]
+    OutOfBounds {
+        /// Which.
+        field: &'static str,
+        /// Least that it may be.
+        min: u32,
+        /// Most.
+        max: u32,
+    },
     /// A silence that cannot be.
     #[error("{field}: {fault}")]
     Silence {
@@ -196,7 +225,9 @@ impl Action {
             Self::Silence { .. } => "silence",
             Self::SilenceEnd { .. } => "silence_end",
             Self::SilenceDelete { .. } => "silence_delete",
+            Self::SilenceIncident { .. } => "silence_incident",
             Self::Redrive { .. } => "redrive",
+            Self::RedriveNotices { .. } => "redrive_notices",
         }
     }
 
@@ -226,6 +257,21 @@ impl Action {
                 Err(CommandError::Empty { field: "dead_letters" })
             }
             Self::Redrive { dead_letters } => check_count("dead_letters", dead_letters.len(), MAX_DEAD_LETTERS),
+            Self::SilenceIncident { duration_s, .. } => {
+                check_bounds("duration", *duration_s, MIN_SILENCE_S, MAX_SILENCE_S)
+            }
+            Self::RedriveNotices { notices: DeadNotices::These(ids) } if ids.is_empty() => {
+                Err(CommandError::Empty { field: "notices" })
+            }
+            Self::RedriveNotices { notices: DeadNotices::These(ids) } => {
+                check_count("notices", ids.len(), MAX_DEAD_NOTICES as usize)
+            }
+            Self::RedriveNotices { notices: DeadNotices::Matching { receiver, limit, .. } } => {
+                if let Some(receiver) = receiver {
+                    check_text("receiver", receiver, MAX_RECEIVER_CHARS)?;
+                }
+                check_bounds("limit", *limit, 1, MAX_DEAD_NOTICES)
+            }
             Self::Silence { silence } => {
                 check_characters("matchers", &silence.matchers.to_string(), MAX_MATCHERS_CHARS)?;
                 check_characters("comment", &silence.comment, MAX_COMMENT_CHARS)
@@ -248,6 +294,10 @@ fn check_characters(field: &'static str, text: &str, max: usize) -> Result<(), C
         return Err(CommandError::Nul { field });
     }
     if text.chars().nth(max).is_some() { Err(CommandError::TooLong { field, max }) } else { Ok(()) }
+}
+
+fn check_bounds(field: &'static str, number: u32, min: u32, max: u32) -> Result<(), CommandError> {
+    if (min..=max).contains(&number) { Ok(()) } else { Err(CommandError::OutOfBounds { field, min, max }) }
 }
 
 fn check_count(field: &'static str, count: usize, max: usize) -> Result<(), CommandError> {

@@ -1,7 +1,8 @@
 use super::*;
-use crate::IncidentSeverity;
 use crate::alert::{MAX_LABELS, MAX_TEXT_CHARS, MAX_TITLE_CHARS};
+use crate::ledger::{DeadNotices, MAX_DEAD_NOTICES};
 use crate::silence::MAX_COMMENT_CHARS;
+use crate::{IncidentSeverity, NotificationId};
 
 fn incident() -> IncidentId {
     "01990a3e-0000-7000-8000-000000000001".parse().unwrap()
@@ -48,6 +49,11 @@ fn actions() -> Vec<Action> {
         Action::SilenceEnd { id: silence },
         Action::SilenceDelete { id: silence },
         Action::Redrive { dead_letters: vec![7, 8] },
+        Action::SilenceIncident { incident, duration_s: 3_600 },
+        Action::RedriveNotices { notices: DeadNotices::These(vec![NotificationId::from_uuid(incident.as_uuid())]) },
+        Action::RedriveNotices {
+            notices: DeadNotices::Matching { receiver: Some("ops".to_owned()), since: None, limit: 10 },
+        },
     ]
 }
 
@@ -125,6 +131,9 @@ fn what_is_out_of_its_bounds_is_named_and_is_not_read_either() {
     let note = |text: String| Action::Note { incident, text };
     let resolve = |note: String| Action::Resolve { incident, note: Some(note) };
     let comment = |comment: String| Action::Silence { silence: NewSilence { comment, ..new_silence() } };
+    let redrive = |receiver: Option<String>, limit| Action::RedriveNotices {
+        notices: DeadNotices::Matching { receiver, since: None, limit },
+    };
     for (action, told) in [
         (note(String::new()), "text: is empty"),
         (note(" \n".to_owned()), "text: is empty"),
@@ -136,6 +145,11 @@ fn what_is_out_of_its_bounds_is_named_and_is_not_read_either() {
         (declare("t", many), "labels: has more than 128 entries"),
         (declare("t", [(String::new(), "x".to_owned())].into()), "labels: is empty"),
         (comment("x".repeat(MAX_COMMENT_CHARS + 1)), "comment: is longer than 4096 characters"),
+        (Action::SilenceIncident { incident, duration_s: 59 }, "duration: is not from 60 to 2592000"),
+        (redrive(None, 0), "limit: is not from 1 to 1000"),
+        (redrive(None, MAX_DEAD_NOTICES + 1), "limit: is not from 1 to 1000"),
+        (redrive(Some(String::new()), 1), "receiver: is empty"),
+        (Action::RedriveNotices { notices: DeadNotices::These(vec![]) }, "notices: is empty"),
         (Action::Redrive { dead_letters: vec![] }, "dead_letters: is empty"),
         (Action::Redrive { dead_letters: vec![1; MAX_DEAD_LETTERS + 1] }, "dead_letters: has more than 1000 entries"),
     ] {
@@ -170,12 +184,14 @@ fn a_silence_has_the_id_the_time_and_the_author_of_its_command() {
 #[test]
 fn an_outcome_is_as_documented_and_comes_back_as_it_went() {
     let outcomes = [
-        CommandOutcome::Done { incident: Some(incident()), silence: None, changed: true },
+        CommandOutcome::Done { incident: Some(incident()), silence: None, changed: true, count: None },
         CommandOutcome::Done {
             incident: None,
             silence: Some(SilenceId::from_uuid(incident().as_uuid())),
             changed: false,
+            count: None,
         },
+        CommandOutcome::Done { incident: None, silence: None, changed: true, count: Some(3) },
         CommandOutcome::Rejected {
             code: ErrorCode::InvalidTransition,
             detail: "incident 12 is resolved; reopen it first".to_owned(),

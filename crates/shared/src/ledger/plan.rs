@@ -87,6 +87,10 @@ impl Plan {
         }
         let due_in = match (notice.kind, replaced) {
             // It says what the one before would have said, and when that would have.
+            // One that may not wait does so only for the first notice of all.
+            (NoticeKind::Updated, Some(pending)) if notice.group_interval.is_zero() && !pending.kind.begins() => {
+                Duration::zero()
+            }
             (NoticeKind::Updated, Some(pending)) => {
                 if pending.kind.begins() {
                     notice.kind = pending.kind;
@@ -189,6 +193,17 @@ mod tests {
         let told = |ago: i64| Standing { pending: None, last_due_in: Some(seconds(-ago)) };
         let due = |ago| rows(&planned(vec![notice(NoticeKind::Updated, 5, 0)], told(ago)))[0].2;
         assert_eq!((due(0), due(20), due(60), due(600)), (60, 40, 0, 0));
+    }
+
+    #[test]
+    fn an_update_that_may_not_wait_takes_the_place_of_one_that_does() {
+        let now = Notice { group_interval: std::time::Duration::ZERO, ..notice(NoticeKind::Updated, 2, 0) };
+        let told = Standing { pending: None, last_due_in: Some(seconds(-1)) };
+        assert_eq!(rows(&planned(vec![now.clone()], told)), [(NoticeKind::Updated, 2, 0, None)]);
+        let plan = planned(vec![now.clone()], pending(NoticeKind::Updated, 50, false));
+        assert_eq!((rows(&plan), plan.superseded.len()), (vec![(NoticeKind::Updated, 2, 0, None)], 1));
+        let first = planned(vec![now], pending(NoticeKind::Triggered, 10, false));
+        assert_eq!(rows(&first), [(NoticeKind::Triggered, 2, 10, None)]);
     }
 
     #[test]

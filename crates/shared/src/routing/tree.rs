@@ -62,10 +62,11 @@ impl Routing {
         self.routes().any(|route| route.resolve == policy)
     }
 
-    /// Everybody who can be told.
+    /// Everybody who can be told, by a route or by its escalation.
     #[must_use]
     pub fn receivers(&self) -> BTreeSet<&str> {
-        self.routes().filter_map(|route| route.receiver.as_deref()).collect()
+        let steps = self.routes().flat_map(|route| &route.escalation).flat_map(|step| &step.receivers);
+        self.routes().filter_map(|route| route.receiver.as_deref()).chain(steps.map(String::as_str)).collect()
     }
 
     /// Every route, each before its children.

@@ -15,9 +15,10 @@ use crate::alert::labels_json;
 macro_rules! new_rows {
     () => {
         "UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, \
-         $24, $25) AS new (id, title, summary, status, severity, group_key, labels, alert_count, firing_critical, \
+         $24, $25, $26, $27) AS new (id, title, summary, status, severity, group_key, labels, alert_count, firing_critical, \
          firing_warning, firing_info, triggered_at, acknowledged_at, acknowledged_by, resolved_at, updated_at, version, \
-         routes, resolve_policy, declared, severity_is_set, resolved_by, flaps, flapping_since, remind_at)"
+         routes, resolve_policy, declared, severity_is_set, resolved_by, flaps, flapping_since, remind_at, escalate_at, \
+         escalated_after_s)"
     };
 }
 
@@ -25,11 +26,13 @@ const INSERT: &str = concat!(
     "\
 INSERT INTO incidents (id, title, summary, status, severity, group_key, labels, alert_count, firing_critical, \
 firing_warning, firing_info, triggered_at, acknowledged_at, acknowledged_by, resolved_at, updated_at, version, \
-routes, resolve_policy, declared, severity_is_set, resolved_by, flaps, flapping_since, remind_at)
+routes, resolve_policy, declared, severity_is_set, resolved_by, flaps, flapping_since, remind_at, \
+escalate_at, escalated_after_s)
 SELECT id, title, summary, status, severity, group_key, labels, alert_count, firing_critical, firing_warning,
     firing_info, triggered_at, acknowledged_at, acknowledged_by, resolved_at, updated_at, version,
     ARRAY(SELECT jsonb_array_elements_text(routes)), resolve_policy, declared, severity_is_set, resolved_by,
-    ARRAY(SELECT jsonb_array_elements_text(flaps)::timestamptz), flapping_since, remind_at
+    ARRAY(SELECT jsonb_array_elements_text(flaps)::timestamptz), flapping_since, remind_at,
+    escalate_at, escalated_after_s
 FROM ",
     new_rows!(),
     "
@@ -46,7 +49,7 @@ UPDATE incidents SET
     version = new.version, routes = ARRAY(SELECT jsonb_array_elements_text(new.routes)),
     resolve_policy = new.resolve_policy, severity_is_set = new.severity_is_set, resolved_by = new.resolved_by,
     flaps = ARRAY(SELECT jsonb_array_elements_text(new.flaps)::timestamptz), flapping_since = new.flapping_since,
-    remind_at = new.remind_at
+    remind_at = new.remind_at, escalate_at = new.escalate_at, escalated_after_s = new.escalated_after_s
 FROM ",
     new_rows!(),
     "
@@ -115,9 +118,15 @@ async fn write(
         .bind::<Array<Jsonb>, _>(incidents.iter().map(|i| serde_json::json!(i.flaps)).collect::<Vec<_>>())
         .bind::<Array<Nullable<Timestamptz>>, _>(incidents.iter().map(|i| i.flapping_since).collect::<Vec<_>>())
         .bind::<Array<Nullable<Timestamptz>>, _>(incidents.iter().map(|i| i.remind_at).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(incidents.iter().map(|i| i.escalate_at).collect::<Vec<_>>())
+        .bind::<Array<Integer>, _>(incidents.iter().map(escalated_after_s).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(written)
+}
+
+fn escalated_after_s(incident: &Incident) -> i32 {
+    i32::try_from(incident.escalated_after.as_secs()).unwrap_or(i32::MAX)
 }
 
 const JOIN: &str = "\

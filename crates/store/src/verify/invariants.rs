@@ -80,6 +80,12 @@ pub const INVARIANTS: &[Invariant] = &[
         query: "SELECT id::text FROM incidents WHERE status = 'acknowledged' AND acknowledged_at IS NULL",
     },
     Invariant {
+        name: "waits-for-responder",
+        rule: "only an incident that nobody has taken is to be told of again, or further receivers of it",
+        query: "SELECT id::text FROM incidents \
+                WHERE status <> 'triggered' AND (remind_at IS NOT NULL OR escalate_at IS NOT NULL)",
+    },
+    Invariant {
         name: "version-from-one",
         rule: "an incident's version is 1 or more",
         query: "SELECT id::text FROM incidents WHERE version < 1",

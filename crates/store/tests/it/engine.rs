@@ -43,7 +43,7 @@ async fn outcomes(database: &Database) -> Vec<String> {
 }
 
 fn done(incident: IncidentId, changed: bool) -> CommandOutcome {
-    CommandOutcome::Done { incident: Some(incident), silence: None, changed }
+    CommandOutcome::Done { incident: Some(incident), silence: None, changed, count: None }
 }
 
 #[tokio::test]

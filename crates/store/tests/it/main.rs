@@ -8,9 +8,11 @@
 )]
 
 mod apply;
+mod chat;
 mod contention;
 mod delivery;
 mod engine;
+mod escalation;
 mod event_ids;
 mod fallbacks;
 mod folding;
@@ -19,6 +21,7 @@ mod ledger;
 mod lists;
 mod outage;
 mod privileges;
+mod redrive;
 mod schema;
 mod stage;
 mod verify;

@@ -28,7 +28,11 @@ const BREAKS: &[(&str, &str)] = &[
     ("quiet-while-firing", "UPDATE alerts SET silenced_by = gen_random_uuid() WHERE status = 'resolved'"),
     ("severity-is-worst-firing", "UPDATE incidents SET severity = 'low' WHERE status = 'triggered'"),
     ("closed-has-time", "UPDATE incidents SET resolved_at = now() WHERE status = 'triggered'"),
-    ("acknowledged-has-time", "UPDATE incidents SET status = 'acknowledged' WHERE status = 'triggered'"),
+    (
+        "acknowledged-has-time",
+        "UPDATE incidents SET status = 'acknowledged', remind_at = NULL WHERE status = 'triggered'",
+    ),
+    ("waits-for-responder", "UPDATE incidents SET escalate_at = now() WHERE status = 'resolved'"),
     ("version-from-one", "UPDATE incidents SET version = 0 WHERE status = 'triggered'"),
     ("notice-of-known-version", "UPDATE notifications SET revision = revision + 1000"),
     (

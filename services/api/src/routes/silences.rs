@@ -4,11 +4,13 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::Deserialize;
+use tocsin_service::config::duration;
 use tocsin_service::http::Problem;
 use tocsin_shared::command::NewSilence;
 use tocsin_shared::{Action, ErrorCode, Matchers, Recurrence, Silence, SilenceId};
 use tocsin_store::Store;
 
+use super::incident_find;
 use crate::auth::{Reader, Responder};
 use crate::body::{Body, Nothing};
 use crate::commands::{Asked, Commands};
@@ -20,7 +22,8 @@ use crate::views::{ListView, SilenceView};
 pub(super) fn add(app: &mut web::ServiceConfig) {
     app.service(web::resource("/api/v1/silences").get(list).post(create))
         .service(web::resource("/api/v1/silences/{id}").get(detail).delete(delete))
-        .service(web::resource("/api/v1/silences/{id}/end").post(end));
+        .service(web::resource("/api/v1/silences/{id}/end").post(end))
+        .service(web::resource("/api/v1/incidents/{id}/silence").post(silence_incident));
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,6 +70,30 @@ async fn create(
     store: web::Data<Store>,
 ) -> Result<HttpResponse, Problem> {
     let asked = commands.ask(&caller, Action::Silence { silence: body.into() }).await?;
+    Ok(asked.answer(StatusCode::CREATED, silence_now(&store, &asked).await))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Duration {
+    /// Such as `1h` or `30m`.
+    duration: String,
+}
+
+/// Silences what the alerts of an incident have in common.
+async fn silence_incident(
+    Responder(caller): Responder,
+    id: web::Path<String>,
+    Body(Duration { duration }): Body<Duration>,
+    commands: web::Data<Commands>,
+    store: web::Data<Store>,
+) -> Result<HttpResponse, Problem> {
+    let seconds = duration::parse(&duration).and_then(|duration| u32::try_from(duration.as_secs()).ok());
+    let duration_s = seconds.ok_or_else(|| {
+        Problem::new(ErrorCode::InvalidPayload).detail("duration: write it as 30m, 1h or 1d, up to 30d")
+    })?;
+    let incident = incident_find(&store, &id).await?.incident.id;
+    let asked = commands.ask(&caller, Action::SilenceIncident { incident, duration_s }).await?;
     Ok(asked.answer(StatusCode::CREATED, silence_now(&store, &asked).await))
 }
 

@@ -12,6 +12,7 @@ mod api;
 mod bodies;
 mod database;
 mod lists;
+mod notifications;
 mod parameters;
 mod refusals;
 mod respond;

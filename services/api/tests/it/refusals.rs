@@ -71,6 +71,7 @@ async fn a_silence_is_asked_for_as_it_was_given() {
         incident: None,
         silence: Some(SilenceId::from_uuid(command.id.as_uuid())),
         changed: true,
+        count: None,
     });
     let body = json!({
         "matchers": ["alertname=\"DiskFull\"", "pod=~\"db-.*\""],

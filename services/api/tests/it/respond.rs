@@ -91,7 +91,7 @@ async fn the_answer_shows_what_the_worker_has_made_of_the_incident() {
     let (api, incident) = Api::with_incident().await;
     let before = api.read("/api/v1/incidents/1").await;
     let sql = "UPDATE incidents SET status = 'acknowledged', acknowledged_by = 'Ann', version = version + 1";
-    let done = CommandOutcome::Done { incident: Some(incident), silence: None, changed: true };
+    let done = CommandOutcome::Done { incident: Some(incident), silence: None, changed: true, count: None };
     let _worker = Worker::start_after(&api, sql, move |_| done.clone());
     let answer = json_of(api.post("/api/v1/incidents/1/acknowledge", &json!({})).await, 200).await;
     assert_eq!((&before["status"], &answer["status"]), (&"triggered".into(), &"acknowledged".into()));

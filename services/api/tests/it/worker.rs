@@ -51,7 +51,7 @@ impl Worker {
 
     /// One that says of everything that it is done, to this incident.
     pub(crate) fn doing(api: &Api, incident: Option<IncidentId>) -> Self {
-        Self::start(api, move |_| CommandOutcome::Done { incident, silence: None, changed: true })
+        Self::start(api, move |_| CommandOutcome::Done { incident, silence: None, changed: true, count: None })
     }
 
     /// One that says of everything that it cannot be done.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tocsin_service::config::duration;
 use tocsin_shared::matcher::MatcherError;
-use tocsin_shared::routing::{GroupBy, ResolvePolicy};
+use tocsin_shared::routing::{EscalationStep, GroupBy, ResolvePolicy};
 use tocsin_shared::{Labels, MatchOp, Matcher, Matchers, Policy, Route};
 
 /// Why texts are no labels.
@@ -64,6 +64,14 @@ struct Taken {
     repeat_interval: String,
     resolve: ResolvePolicy,
     reopen_within: String,
+    escalation: Vec<Step>,
+}
+
+/// A step of its escalation.
+#[derive(Debug, Serialize)]
+struct Step {
+    after: String,
+    receivers: Vec<String>,
 }
 
 /// A route of the tree, and what it made of the alert.
@@ -138,7 +146,14 @@ impl Taken {
             repeat_interval: duration::format(route.timing.repeat_interval),
             resolve: route.resolve,
             reopen_within: duration::format(route.reopen_within),
+            escalation: route.escalation.iter().map(Step::of).collect(),
         }
+    }
+}
+
+impl Step {
+    fn of(step: &EscalationStep) -> Self {
+        Self { after: duration::format(step.after), receivers: step.receivers.clone() }
     }
 }
 
@@ -193,6 +208,7 @@ receivers: [{name: ops, slack: {webhook_url_env: A}}, {name: db, slack: {webhook
 route:
   receiver: ops
   group_by: [alertname, cluster]
+  escalation: [{after: 10m, receivers: [db]}, {after: 1h, receivers: [db, ops]}]
   routes:
     - {matchers: ['severity="critical"'], continue: true, group_wait: 30s}
     - matchers: ['team=~"db|store"']

@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tocsin_shared::routing::{FlapRule, GroupBy, ResolvePolicy, Timing, Title};
+use tocsin_shared::routing::{
+    EscalationStep, FlapRule, GroupBy, MAX_ESCALATION_STEPS, MAX_STEP_RECEIVERS, ResolvePolicy, Timing, Title,
+};
 use tocsin_shared::{Matchers, Route, Routing, with_causes};
 
 use super::{Faults, ReceiverSection};
@@ -22,6 +24,7 @@ const ALL_LABELS: &str = "...";
 
 const DAY: Duration = Duration::from_hours(24);
 const REOPEN_WITHIN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(7 * 24);
+const ESCALATE_AFTER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(7 * 24);
 const FLAP_WINDOW: RangeInclusive<Duration> = Duration::from_secs(1)..=DAY;
 
 /// The bounds of a route's timings.
@@ -52,6 +55,7 @@ pub struct RouteSection {
     resolve: Option<ResolvePolicy>,
     reopen_within: Option<String>,
     flapping: FlappingSection,
+    escalation: Option<Vec<EscalationSection>>,
     title: Option<String>,
     routes: Vec<RouteSection>,
     r#match: Option<serde_json::Value>,
@@ -66,6 +70,14 @@ pub struct RouteSection {
 pub struct FlappingSection {
     transitions: Option<u32>,
     window: Option<String>,
+}
+
+/// A step of `escalation`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EscalationSection {
+    after: String,
+    receivers: Vec<String>,
 }
 
 /// The tree that the sections describe; what is wrong with them is left in `faults`.
@@ -91,6 +103,9 @@ pub(super) fn build(root: &RouteSection, receivers: &[ReceiverSection], faults: 
 fn silence(route: &mut Route, receivers: &[ReceiverSection]) {
     if receivers.iter().any(|receiver| receiver.silent && Some(&receiver.name) == route.receiver.as_ref()) {
         route.receiver = None;
+    }
+    for step in &mut route.escalation {
+        step.receivers.retain(|name| !receivers.iter().any(|receiver| receiver.silent && receiver.name == *name));
     }
     for child in &mut route.routes {
         silence(child, receivers);
@@ -122,6 +137,7 @@ impl Builder<'_> {
                 parent.reopen_within,
             ),
             flap: self.flap(&section.flapping, &key("flapping"), parent.flap),
+            escalation: self.escalation(section, path, &parent.escalation),
             title: self.title(section, path, &parent.title),
             continues: section.r#continue,
             routes: Vec::new(),
@@ -194,6 +210,45 @@ impl Builder<'_> {
         }
         let window = self.duration(&format!("{path}.window"), section.window.as_ref(), &FLAP_WINDOW, parent.window);
         FlapRule { transitions: section.transitions.unwrap_or(parent.transitions), window }
+    }
+
+    fn escalation(&mut self, section: &RouteSection, path: &str, parent: &[EscalationStep]) -> Vec<EscalationStep> {
+        let Some(sections) = &section.escalation else {
+            return parent.to_vec();
+        };
+        let path = format!("{path}.escalation");
+        if sections.len() > MAX_ESCALATION_STEPS {
+            self.faults.add(&path, format!("has more than {MAX_ESCALATION_STEPS} steps"), "leave some out");
+        }
+        let mut steps: Vec<EscalationStep> = Vec::new();
+        for (index, section) in sections.iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            let key = format!("{path}.after");
+            let after = self.faults.duration(&key, Some(&section.after), &ESCALATE_AFTER);
+            if let Some(after) = after {
+                if after.subsec_nanos() > 0 {
+                    self.faults.add(&key, "is not in whole seconds", "write it as 90s, 5m or 1h30m");
+                }
+                if steps.last().is_some_and(|before| after <= before.after) {
+                    self.faults.add(&key, "is not later than the step before", "order the steps by their time");
+                }
+                steps.push(EscalationStep { after, receivers: section.receivers.clone() });
+            }
+            self.check_step(section, &format!("{path}.receivers"));
+        }
+        steps
+    }
+
+    fn check_step(&mut self, section: &EscalationSection, key: &str) {
+        if section.receivers.is_empty() || section.receivers.len() > MAX_STEP_RECEIVERS {
+            let remedy = format!("name 1 to {MAX_STEP_RECEIVERS} of `receivers`");
+            self.faults.add(key, "is empty or too long", remedy);
+        }
+        for name in &section.receivers {
+            if !self.receivers.iter().any(|receiver| receiver.name == *name) {
+                self.faults.add(key, format!("no receiver is called `{name}`"), "name one of `receivers`");
+            }
+        }
     }
 
     fn title(&mut self, section: &RouteSection, path: &str, parent: &Title) -> Title {

@@ -1,4 +1,4 @@
-use tocsin_shared::routing::{FlapRule, GroupBy, ResolvePolicy, Timing};
+use tocsin_shared::routing::{EscalationStep, FlapRule, GroupBy, ResolvePolicy, Timing};
 use tocsin_shared::{Route, Routing};
 
 use super::*;
@@ -198,6 +198,12 @@ fn a_route_has_from_its_parent_what_it_does_not_say() {
         (db.resolve, below.resolve, dev.resolve),
         (ResolvePolicy::Never, ResolvePolicy::Never, ResolvePolicy::All)
     );
+    let step = |minutes, receivers: &[&str]| EscalationStep {
+        after: Duration::from_mins(minutes),
+        receivers: receivers.iter().map(|&name| name.to_owned()).collect(),
+    };
+    let steps = [step(10, &["db"]), step(90, &["db", "ops"])];
+    assert_eq!((&root.escalation[..], &below.escalation[..], dev.escalation.len()), (&steps[..], &steps[..], 0));
     assert!(db.continues && !below.continues);
     assert_eq!((&below.group_by, &dev.group_by), (&GroupBy::All, &GroupBy::Labels(vec![])));
     assert_eq!((db.title == root.title, below.title.text()), (true, Some("{{ title }}")));
@@ -219,6 +225,22 @@ fn inhibition_timeouts_and_retention_are_read() {
     let days = |days: u64| Duration::from_hours(24 * days);
     assert_eq!(document.retention(), Retention { events: days(3), incidents: days(90) });
     assert_eq!(Document::default().retention(), Retention { events: days(7), incidents: days(365) });
+}
+
+#[test]
+fn slack_signs_with_one_secret_or_two() {
+    let secrets = |text: &str| {
+        let document = Document::parse(text).unwrap();
+        let section = document.slack.unwrap();
+        let keys = section.signing_secrets().into_iter().map(|secret| secret.key).collect::<Vec<_>>();
+        (keys.join(" "), section.response_url_prefix().to_owned())
+    };
+    let hooks = "https://hooks.slack.com/".to_owned();
+    assert_eq!(secrets("slack: {signing_secret_env: A}"), ("slack.signing_secret".to_owned(), hooks.clone()));
+    let both = "slack: {signing_secret_file: a, old_signing_secret_env: B}";
+    assert_eq!(secrets(both), ("slack.signing_secret slack.old_signing_secret".to_owned(), hooks));
+    assert!(Document::parse("slack: {}").is_err(), "without a secret nothing can be authentic");
+    assert!(Document::default().slack.is_none());
 }
 
 #[test]

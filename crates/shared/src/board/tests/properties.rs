@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::routing::ResolvePolicy;
+use crate::routing::{EscalationStep, ResolvePolicy};
 use crate::silence::Silence;
 
 /// Promise 5, as far as one board can tell.
@@ -27,6 +27,11 @@ fn assert_invariants(changes: &Changes) {
         let taken = incident.acknowledged_at.is_some();
         assert!(taken || incident.status != IncidentStatus::Acknowledged, "what is acknowledged was taken");
         assert!(!taken || incident.status != IncidentStatus::Triggered, "what was taken stays so");
+        let waits = incident.escalate_at.is_some() || incident.remind_at.is_some();
+        assert!(
+            !waits || incident.status == IncidentStatus::Triggered,
+            "only what nobody has taken waits for somebody"
+        );
         assert!(incident.acknowledged_at.is_none_or(|at| at >= incident.triggered_at), "and after it began");
     }
     for alert in alerts.iter().filter(|alert| alert.status == AlertStatus::Firing) {
@@ -64,11 +69,21 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn any_policy()(reopens in 0..2_u64, transitions in 0..4_u32, resolve in 0..3_usize) -> Policy {
+    fn any_policy()(
+        reopens in 0..2_u64,
+        transitions in 0..4_u32,
+        resolve in 0..3_usize,
+        steps in proptest::collection::btree_set(1..12_u64, 0..4),
+    ) -> Policy {
+        let step = |second| EscalationStep {
+            after: StdDuration::from_secs(second),
+            receivers: vec!["ops".to_owned(), format!("after-{second}")],
+        };
         policy_of(Route {
             reopen_within: StdDuration::from_secs(reopens * 600),
             flap: FlapRule { transitions, window: StdDuration::from_mins(10) },
             resolve: ResolvePolicy::ALL[resolve],
+            escalation: steps.into_iter().map(step).collect(),
             ..route()
         })
     }
@@ -129,6 +144,9 @@ proptest! {
             for (_, second) in looks.iter().filter(|(place, _)| *place == index) {
                 board.reconsider(at(*second));
                 board.time_out(at(*second));
+                let ids: Vec<IncidentId> = board.incidents.keys().copied().collect();
+                board.escalate(&ids, at(*second));
+                board.remind(&ids, at(*second));
             }
         }
         // When all is said, nothing is silenced any more.
@@ -136,6 +154,36 @@ proptest! {
         let changes = board.into_changes();
         assert_invariants(&changes);
         prop_assert!(changes.alerts.iter().all(|alert| alert.silenced_by.is_none()));
+    }
+
+    #[test]
+    fn each_step_is_told_once_and_in_the_order_of_time_however_often_and_late_it_is_looked(
+        policy in any_policy(),
+        looks in proptest::collection::vec(0..200_i64, 1..40),
+    ) {
+        let mut board = Board::new(&policy, &[], Loaded::default());
+        board.apply(&delivery("a", AlertStatus::Firing, 1));
+        let ids: Vec<IncidentId> = board.incidents.keys().copied().collect();
+        let mut looks = looks;
+        looks.sort_unstable();
+        let mut told = Vec::new();
+        for second in &looks {
+            board.escalate(&ids, at(*second));
+            for notice in board.notices.drain(..).filter(|notice| notice.kind == NoticeKind::Escalated) {
+                let after = notice.receiver.strip_prefix("after-").map(|after| after.parse::<i64>().unwrap());
+                if let Some(after) = after {
+                    prop_assert!(notice.created_at >= at(1 + after), "not before its time");
+                    told.push(after);
+                }
+            }
+        }
+        prop_assert!(told.is_sorted_by(|a, b| a < b), "{told:?}");
+        // Enough looks, far enough apart, run them all.
+        for minute in 1..10 {
+            board.escalate(&ids, at(200 + minute * 60));
+        }
+        let rest = board.notices.iter().filter(|notice| notice.receiver.starts_with("after-")).count();
+        prop_assert_eq!(told.len() + rest, policy.routing.root().escalation.len());
     }
 
     #[test]

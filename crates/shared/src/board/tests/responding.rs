@@ -31,14 +31,27 @@ fn fired() -> (Changes, IncidentId) {
 fn an_incident_is_acknowledged_once_and_it_is_said_by_whom() {
     let (changes, incident) = fired();
     let (outcome, changes) = commanded(changes, &asked(Action::Acknowledge { incident }, 5));
-    assert_eq!(outcome, CommandOutcome::Done { incident: Some(incident), silence: None, changed: true });
+    assert_eq!(outcome, CommandOutcome::Done { incident: Some(incident), silence: None, changed: true, count: None });
     let taken = &changes.updated[0];
     assert_eq!((taken.status, taken.acknowledged_by.as_deref()), (IncidentStatus::Acknowledged, Some("Ada")));
     assert_eq!(changes.timeline[0].actor, Some(ada()));
     assert_eq!(told(&changes)[0].0, NoticeKind::Acknowledged);
     let (outcome, again) = commanded(changes, &asked(Action::Acknowledge { incident }, 6));
-    assert_eq!(outcome, CommandOutcome::Done { incident: Some(incident), silence: None, changed: false });
+    assert_eq!(outcome, CommandOutcome::Done { incident: Some(incident), silence: None, changed: false, count: None });
     assert!(again.updated.is_empty() && again.notices.is_empty());
+}
+
+#[test]
+fn a_silenced_incident_says_so_at_once_and_goes_on() {
+    let (changes, incident) = fired();
+    let (outcome, changes) = commanded(changes, &asked(Action::SilenceIncident { incident, duration_s: 5_400 }, 5));
+    assert_eq!(outcome, CommandOutcome::Done { incident: Some(incident), silence: None, changed: true, count: None });
+    assert_eq!(changes.timeline[0].content, "Silenced for 1 h 30 min by Ada");
+    assert_eq!((changes.updated[0].status, told(&changes)[0].0), (IncidentStatus::Triggered, NoticeKind::Updated));
+    assert!(changes.notices[0].group_interval.is_zero(), "it does not wait for what else comes");
+    let (_, over) = commanded(changes, &asked(Action::Resolve { incident, note: None }, 6));
+    let (refused, _) = commanded(over, &asked(Action::SilenceIncident { incident, duration_s: 60 }, 7));
+    assert!(matches!(refused, CommandOutcome::Rejected { code: ErrorCode::InvalidTransition, .. }), "{refused:?}");
 }
 
 #[test]

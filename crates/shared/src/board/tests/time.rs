@@ -192,10 +192,45 @@ fn receivers_are_told_again_while_nobody_takes_an_incident() {
     assert_eq!(told(&changes), [(NoticeKind::Reminder, 2)]);
     assert_eq!(changes.updated[0].remind_at, Some(at(201)));
 
-    let taken = applied_after(&policy, changes, &[acknowledgement("a", 110)]);
+    let entry = &changes.timeline[0];
+    assert_eq!(entry.content, "Nobody has taken it; receivers are told again");
+
+    let mut flaps = changes;
+    flaps.updated[0].flapping_since = Some(at(150));
+    let mut board = Board::new(&policy, &[], left(flaps));
+    board.remind(&ids, at(201));
+    let mut changes = board.into_changes();
+    assert!(changes.notices.is_empty() && changes.timeline.is_empty(), "what flaps is told only when it is calm");
+    assert_eq!(changes.updated[0].remind_at, Some(at(301)));
+    changes.updated[0].flapping_since = None;
+
+    let taken = applied_after(&policy, changes, &[acknowledgement("a", 210)]);
     let mut board = Board::new(&policy, &[], left(taken));
-    board.remind(&ids, at(300));
+    board.remind(&ids, at(900));
     assert!(board.into_changes().updated.is_empty());
+}
+
+#[test]
+fn each_route_is_reminded_in_its_own_rhythm() {
+    let child = |receiver: &str, seconds| Route {
+        receiver: Some(receiver.to_owned()),
+        matchers: "alertname=Down".parse().unwrap(),
+        continues: true,
+        timing: Timing { repeat_interval: StdDuration::from_secs(seconds), ..Timing::default() },
+        ..route()
+    };
+    let policy = policy_of(Route { routes: vec![child("ops", 100), child("boss", 250)], ..route() });
+    let mut changes = applied_by(&policy, &[delivery("a", AlertStatus::Firing, 1)]);
+    let ids = [changes.opened[0].id];
+    let mut seen = Vec::new();
+    // The one at 401 is late, and moves none of those after it.
+    for second in [101, 201, 251, 301, 440, 501] {
+        let mut board = Board::new(&policy, &[], left(changes));
+        board.remind(&ids, at(second));
+        changes = board.into_changes();
+        seen.push(changes.notices.iter().map(|notice| notice.receiver.as_str()).collect::<Vec<_>>().join(" "));
+    }
+    assert_eq!(seen, ["ops", "ops", "boss", "ops", "ops", "ops boss"]);
 }
 
 #[test]

@@ -63,7 +63,12 @@ fn write_taken(f: &mut fmt::Formatter<'_>, taken: &Taken, is_first: bool) -> fmt
     writeln!(f, "  group_interval   {}", taken.group_interval)?;
     writeln!(f, "  repeat_interval  {}", taken.repeat_interval)?;
     writeln!(f, "  resolve          {}", taken.resolve)?;
-    writeln!(f, "  reopen_within    {}", taken.reopen_within)
+    writeln!(f, "  reopen_within    {}", taken.reopen_within)?;
+    for step in &taken.escalation {
+        let receivers = if step.receivers.is_empty() { "nobody".to_owned() } else { step.receivers.join(", ") };
+        writeln!(f, "  escalation       after {}: {receivers}", step.after)?;
+    }
+    Ok(())
 }
 
 fn receiver(name: Option<&str>) -> &str {

@@ -1,0 +1,101 @@
+//! The ledger: what was told to whom, and if not, why; and another try for what is dead.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use tocsin_service::http::Problem;
+use tocsin_shared::ledger::{DeadNotices, MAX_DEAD_NOTICES};
+use tocsin_shared::{Action, ErrorCode, NotificationId};
+use tocsin_store::{NoticeFilter, NoticeRecord, Store};
+
+use super::incident_find;
+use crate::auth::{Admin, Reader};
+use crate::body::{Body, Nothing};
+use crate::commands::Commands;
+use crate::params::Params;
+use crate::unavailable;
+use crate::views::{ListView, NoticeDetailView, NoticeView};
+
+/// Adds the routes.
+pub(super) fn add(app: &mut web::ServiceConfig) {
+    app.service(web::resource("/api/v1/notifications").get(list))
+        // Before the ids: `redrive` is none.
+        .service(web::resource("/api/v1/notifications/redrive").post(redrive_matching))
+        .service(web::resource("/api/v1/notifications/{id}").get(detail))
+        .service(web::resource("/api/v1/notifications/{id}/redrive").post(redrive))
+        .service(web::resource("/api/v1/incidents/{id}/notifications").get(of_incident));
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Matching {
+    receiver: Option<String>,
+    since: Option<DateTime<Utc>>,
+    limit: Option<u32>,
+}
+
+async fn list(_: Reader, mut params: Params, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
+    let status = params.take("status")?;
+    let receiver = params.take("receiver")?;
+    let incident = match params.take::<String>("incident")? {
+        Some(id) => Some(incident_find(&store, &id).await?.incident.id),
+        None => None,
+    };
+    answer(params, &store, NoticeFilter { status, receiver, incident }).await
+}
+
+async fn of_incident(
+    _: Reader,
+    id: web::Path<String>,
+    mut params: Params,
+    store: web::Data<Store>,
+) -> Result<HttpResponse, Problem> {
+    let (status, receiver) = (params.take("status")?, params.take("receiver")?);
+    let incident = Some(incident_find(&store, &id).await?.incident.id);
+    answer(params, &store, NoticeFilter { status, receiver, incident }).await
+}
+
+async fn answer(mut params: Params, store: &Store, filter: NoticeFilter) -> Result<HttpResponse, Problem> {
+    let window = params.window()?;
+    params.finish()?;
+    let page = store.notice_list(&filter, window).await.map_err(unavailable)?;
+    Ok(HttpResponse::Ok().json(ListView::<NoticeView>::new(page, &window, |notice| notice.id)))
+}
+
+async fn detail(_: Reader, id: web::Path<String>, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
+    let notice = find(&store, &id).await?;
+    let attempts = store.notice_deliveries(notice.id).await.map_err(unavailable)?;
+    Ok(HttpResponse::Ok().json(NoticeDetailView::new(notice, attempts)))
+}
+
+async fn find(store: &Store, id: &str) -> Result<NoticeRecord, Problem> {
+    let notice = match id.parse::<NotificationId>() {
+        Ok(id) => store.notice_get(id).await.map_err(unavailable)?,
+        Err(_) => None,
+    };
+    notice.ok_or_else(|| Problem::new(ErrorCode::NotFound).detail("no notification has this id"))
+}
+
+async fn redrive(
+    Admin(caller): Admin,
+    id: web::Path<String>,
+    _: Body<Nothing>,
+    commands: web::Data<Commands>,
+    store: web::Data<Store>,
+) -> Result<HttpResponse, Problem> {
+    let notices = DeadNotices::These(vec![find(&store, &id).await?.id]);
+    let asked = commands.ask(&caller, Action::RedriveNotices { notices }).await?;
+    Ok(asked.answer(StatusCode::OK, None::<()>))
+}
+
+/// Those of the filter, but for those that a newer one has overtaken.
+async fn redrive_matching(
+    Admin(caller): Admin,
+    Body(Matching { receiver, since, limit }): Body<Matching>,
+    commands: web::Data<Commands>,
+) -> Result<HttpResponse, Problem> {
+    let notices = DeadNotices::Matching { receiver, since, limit: limit.unwrap_or(MAX_DEAD_NOTICES) };
+    let asked = commands.ask(&caller, Action::RedriveNotices { notices }).await?;
+    Ok(asked.answer(StatusCode::OK, None::<()>))
+}
