@@ -1,6 +1,7 @@
 //! The notifier's commands.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
+mod dead_letters;
 mod preview;
 mod test;
 
@@ -13,6 +14,7 @@ use tocsin_shared::ledger::NoticeKind;
 use crate::receivers::{Receiver, Receivers};
 use crate::{Config, VARIABLES};
 
+pub use self::dead_letters::{DeadLetters, dead_letters};
 pub use self::preview::{IncidentName, preview};
 pub use self::test::test;
 
@@ -35,6 +37,8 @@ pub enum Command {
         /// Its name.
         receiver: String,
     },
+    /// See to what could not be told.
+    DeadLetters(DeadLetters),
 }
 
 /// Reads the command line; a faulty one ends the process, and so do `--help` and `--version`.
@@ -67,8 +71,11 @@ fn command_line(version: &'static str) -> clap::Command {
     let test = clap::Command::new("test")
         .about("Send a receiver a message that is marked as a test, and print the answer; exit 1 if it was not taken")
         .arg(receiver());
-    tocsin_service::cli::command("tocsin-notifier", version, about, &[common::ALL, VARIABLES])
-        .subcommands([preview, test])
+    tocsin_service::cli::command("tocsin-notifier", version, about, &[common::ALL, VARIABLES]).subcommands([
+        preview,
+        test,
+        dead_letters::command_line(),
+    ])
 }
 
 fn command(matches: &ArgMatches) -> Command {
@@ -83,6 +90,7 @@ fn command(matches: &ArgMatches) -> Command {
             None => Command::Run,
         },
         Some(("test", matches)) => Command::Test { receiver: receiver(matches) },
+        Some(("dead-letters", matches)) => dead_letters::parsed(matches).map_or(Command::Run, Command::DeadLetters),
         _ => Command::Run,
     }
 }
@@ -124,6 +132,22 @@ mod tests {
         let by_id =
             parsed(&["preview", "ops", "--incident", "0192f0c1-2345-7000-8000-000000000001", "--kind", "resolved"]);
         assert!(by_id.contains("Id(") && by_id.contains("Some(Resolved)"), "{by_id}");
+        let id = "0192f0c1-2345-7000-8000-000000000001";
+        assert_eq!(
+            parsed(&["dead-letters", "list", "--receiver", "ops"]),
+            r#"DeadLetters(List { receiver: Some("ops"), limit: 50, json: false })"#
+        );
+        assert!(parsed(&["dead-letters", "redrive", id, id]).contains("Redrive(These(["));
+        let matching = parsed(&["dead-letters", "redrive", "--receiver", "ops", "--since", "2026-01-31T09:00:00Z"]);
+        assert!(matching.contains("Matching") && matching.contains("2026-01-31T09:00:00Z"), "{matching}");
+        for wrong in [
+            &["dead-letters", "redrive"][..],
+            &["dead-letters", "show"],
+            &["dead-letters"],
+            &["dead-letters", "list", "--limit", "0"],
+        ] {
+            assert!(!parsed(wrong).starts_with("Dead"), "{}", parsed(wrong));
+        }
         for wrong in [
             &["preview", "ops"][..],
             &["preview", "--incident", "1"],

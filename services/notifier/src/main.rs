@@ -19,5 +19,6 @@ async fn main() -> ExitCode {
             cli::preview(&config, &receiver, incident, kind).await
         }
         (Command::Test { receiver }, Ok(config)) => cli::test(&config, &receiver).await,
+        (Command::DeadLetters(what), Ok(config)) => cli::dead_letters(&config, what).await,
     }
 }

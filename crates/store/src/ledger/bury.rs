@@ -15,15 +15,19 @@ use crate::{Operation, Store, StoreError};
 const MAX_BURIED: i64 = 500;
 
 /// What follows for fallbacks from the rows of `dead` (with `fallback`): the newest of each incident and receiver is told to
-/// the fallback, and takes the place of an older one that still waits there. A fallback has none itself.
+/// the fallback, and takes the place of an older one that still waits there. A fallback has none itself. Its row's id
+/// is a UUIDv7, by which lists are ordered.
 macro_rules! tell_fallbacks {
     () => {
         "\
 told AS (
     INSERT INTO notifications (id, incident_id, receiver, revision, kind, created_at, trace, instead_of, because)
     SELECT DISTINCT ON (incident_id, receiver)
-        gen_random_uuid(), incident_id, fallback, revision, 'undelivered', created_at, trace, receiver, reason
-    FROM dead WHERE fallback IS NOT NULL AND instead_of = ''
+        (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0') || '7' || substr(chance, 2, 3) || '8'
+            || substr(chance, 6, 15))::uuid,
+        incident_id, fallback, revision, 'undelivered', created_at, trace, receiver, reason
+    FROM dead, LATERAL (SELECT replace(gen_random_uuid()::text, '-', '')) AS random (chance)
+    WHERE fallback IS NOT NULL AND instead_of = ''
     ORDER BY incident_id, receiver, revision DESC
     ON CONFLICT DO NOTHING
     RETURNING incident_id, receiver, revision, instead_of),

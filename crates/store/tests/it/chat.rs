@@ -8,6 +8,7 @@ use tocsin_shared::ledger::DeadNotices;
 use tocsin_shared::{AlertStatus, CommandId, ErrorCode, IncidentId, TraceContext};
 use tocsin_store::{Attempt, Store, Verdict};
 
+use crate::ledger::{claim, finish};
 use crate::stage::{apply, delivery, firing, fresh, policy, resolved};
 
 fn clicked(action: Action) -> Command {
@@ -75,9 +76,9 @@ async fn driving_notices_again_is_told_in_the_timeline_with_who_wanted_it() {
     let (store, database) = fresh().await;
     apply(&store, &[firing("Down", 1), firing("Slow", 2)]).await;
     let attempt = Attempt { latency: Duration::ZERO, http_status: Some(404), answer: String::new() };
-    for notice in store.ledger_claim(10, Duration::from_mins(1)).await.unwrap() {
+    for notice in claim(&store, 10, Duration::from_mins(1)).await {
         let dead = Verdict::Dead { reason: "gone".to_owned() };
-        store.ledger_finish(&notice, &attempt, &dead).await.unwrap();
+        assert!(finish(&store, &notice, attempt.clone(), dead).await);
     }
     let notices = DeadNotices::Matching { receiver: Some("ops".to_owned()), since: None, limit: 10 };
     let command = clicked(Action::RedriveNotices { notices });
@@ -89,7 +90,7 @@ async fn driving_notices_again_is_told_in_the_timeline_with_who_wanted_it() {
     assert_eq!(database.sql(told).await.unwrap(), [[content, "U123"]]);
     assert_eq!(database.sql("SELECT DISTINCT status FROM notifications").await.unwrap(), [["pending"]]);
 
-    let id = store.ledger_claim(1, Duration::from_mins(1)).await.unwrap()[0].id;
+    let id = claim(&store, 1, Duration::from_mins(1)).await[0].id;
     let command = clicked(Action::RedriveNotices { notices: DeadNotices::These(vec![id]) });
     let (code, detail) = refusal(store.command_apply(&command, &policy()).await.unwrap());
     assert!(code == ErrorCode::InvalidTransition && detail.contains("is sending"), "{detail}");

@@ -7,6 +7,7 @@ use tocsin_shared::{Envelope, NotificationId};
 use tocsin_store::{Attempt, NoticeFilter, NoticeRecord, NoticesRedriven, Store, Verdict, Window};
 use tocsin_testbed::{Service, Tenant};
 
+use crate::ledger::{claim, finish};
 use crate::stage::{apply, firing, fresh, resolved, store_with_timeout};
 
 const LEASE: Duration = Duration::from_mins(10);
@@ -18,8 +19,8 @@ fn attempt(http_status: u16) -> Attempt {
 /// Applies deliveries and ends what is due of them like this.
 async fn finished(store: &Store, deliveries: &[Envelope], verdict: &Verdict) {
     apply(store, deliveries).await;
-    for notice in store.ledger_claim(100, LEASE).await.unwrap() {
-        assert!(store.ledger_finish(&notice, &attempt(404), verdict).await.unwrap());
+    for notice in claim(store, 100, LEASE).await {
+        assert!(finish(store, &notice, attempt(404), verdict.clone()).await);
     }
 }
 
@@ -69,9 +70,9 @@ async fn a_dead_notice_that_is_driven_again_is_as_a_new_one_and_its_history_stay
         "its receiver is on again"
     );
 
-    let [claimed] = store.ledger_claim(10, LEASE).await.unwrap().try_into().unwrap();
+    let [claimed] = claim(&store, 10, LEASE).await.try_into().unwrap();
     assert_eq!((claimed.id, claimed.attempt), (before.id, 1));
-    assert!(store.ledger_finish(&claimed, &attempt(200), &Verdict::Delivered).await.unwrap());
+    assert!(finish(&store, &claimed, attempt(200), Verdict::Delivered).await);
     let attempts = store.notice_deliveries(before.id).await.unwrap();
     let seen: Vec<_> = attempts.iter().map(|attempt| (attempt.attempt, attempt.http_status)).collect();
     assert_eq!(seen, [(1, Some(404)), (1, Some(200))], "oldest first");

@@ -47,6 +47,8 @@ pub(crate) fn story(kind: NoticeKind, at: DateTime<Utc>) -> Story {
         flaps: Vec::new(),
         flapping_since: None,
         remind_at: None,
+        escalate_at: None,
+        escalated_after: std::time::Duration::ZERO,
         updated_at: at,
         version: 4,
     };

@@ -8,6 +8,7 @@
     reason = "a test says what it expects by unwrapping, in the functions that its cases share as well"
 )]
 
+mod dead_letters;
 mod failures;
 mod fallback;
 mod isolation;
