@@ -21,6 +21,9 @@ pub(super) const HANGING_EVERY: u32 = 10;
 /// For how long it hangs: nobody waits for as long.
 const HANGS_FOR: Duration = Duration::from_mins(1);
 
+/// How long a notifier waits for an answer: the longest that it may, so that what hangs is in the way for as long as can be.
+const REQUEST_TIMEOUT: &str = "15s";
+
 /// How webhooks come.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
@@ -78,6 +81,7 @@ impl Ground {
                 keys::config(&key)
             ))
             .count(Service::Api, 0)
+            .env_for(Service::Notifier, "TOCSIN_NOTIFIER_REQUEST_TIMEOUT", REQUEST_TIMEOUT)
             .start()
             .await?;
         Ok(Self { topology, provider, key })
