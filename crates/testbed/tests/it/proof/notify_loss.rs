@@ -96,7 +96,7 @@ async fn every_notice_ends_and_is_told_in_order_and_once_but_for_the_moment_of_a
 
 async fn start(provider: &Recorder) -> Topology {
     let names = (0..DESTINATIONS).map(|n| format!("d{n:02}")).chain([FALLBACK.to_owned()]);
-    let receivers: String = names
+    let receivers: Vec<String> = names
         .map(|name| {
             let fallback = if name == GONE { format!(", fallback: {FALLBACK}") } else { String::new() };
             let url = format!("{}/{name}", provider.url());
@@ -106,7 +106,7 @@ async fn start(provider: &Recorder) -> Topology {
         .collect();
     Topology::builder()
         .own_stores()
-        .config_text(format!("receivers:\n{receivers}"))
+        .config_text(format!("receivers:\n{}", receivers.concat()))
         .count(Service::Ingest, 0)
         .count(Service::Worker, 0)
         .count(Service::Api, 0)
