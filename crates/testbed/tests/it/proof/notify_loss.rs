@@ -1,6 +1,12 @@
 //! Every notice comes to its end, whoever is killed: delivered, superseded or dead; told in order; and told twice only where a
 //! notifier died between the provider's answer and its own record.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::panic,
+    reason = "a proof says what it saw, in the functions that it is made of as well"
+)]
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
