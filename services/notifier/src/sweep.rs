@@ -76,8 +76,8 @@ impl Sweeper {
         if expires {
             let all: Vec<_> =
                 receivers.iter().map(|(name, receiver)| (name.to_owned(), receiver.fallback.clone())).collect();
-            let expired = self.store.ledger_expire(&all, self.deadline.0, &self.deadline.to_string()).await?;
-            dead += self.count(DeathCause::Deadline, &expired);
+            let late = self.store.ledger_expire(&all, self.deadline.0, &self.deadline.to_string()).await?;
+            dead += self.count(DeathCause::Deadline, &late);
         }
         Ok(dead)
     }

@@ -16,7 +16,7 @@ const MAX_BURIED: i64 = 500;
 
 /// What follows for fallbacks from the rows of `dead` (with `fallback`): the newest of each incident and receiver is told to
 /// the fallback, and takes the place of an older one that still waits there. A fallback has none itself. Its row's id
-/// is a UUIDv7, by which lists are ordered.
+/// is a `UUIDv7`, by which lists are ordered.
 macro_rules! tell_fallbacks {
     () => {
         "\

@@ -32,16 +32,16 @@ async fn a_story_has_the_incident_as_it_is_and_its_alerts_those_that_fire_first(
     batch.push(firing("Slow", 3));
     apply(&store, &batch).await;
     let claimed = claim(&store, 10, LONG).await;
-    let stories: Vec<_> = store.stories(&claimed).await.unwrap().into_iter().map(Option::unwrap).collect();
-    assert_eq!(stories.len(), 2);
-    for (notice, story) in claimed.iter().zip(&stories) {
+    let told: Vec<_> = store.stories(&claimed).await.unwrap().into_iter().map(Option::unwrap).collect();
+    assert_eq!(told.len(), 2);
+    for (notice, story) in claimed.iter().zip(&told) {
         assert_eq!(notice.incident_id, story.incident.incident.id, "in the order of the notices");
         assert_eq!(story.message, None);
     }
-    let down = stories.iter().find(|story| story.alerts.len() == 3).unwrap();
-    let told: Vec<_> = down.alerts.iter().map(|alert| (alert.newest.labels["pod"].as_str(), alert.status)).collect();
+    let down = told.iter().find(|story| story.alerts.len() == 3).unwrap();
+    let alerts: Vec<_> = down.alerts.iter().map(|alert| (alert.newest.labels["pod"].as_str(), alert.status)).collect();
     let firing = AlertStatus::Firing;
-    assert_eq!(told, [("two", firing), ("one", firing), ("three", AlertStatus::Resolved)]);
+    assert_eq!(alerts, [("two", firing), ("one", firing), ("three", AlertStatus::Resolved)]);
 }
 
 #[tokio::test]
@@ -51,11 +51,11 @@ async fn a_story_of_many_alerts_is_bounded() {
     apply(&store, &pods.iter().map(|pod| delivery("Down", pod, AlertStatus::Firing, 1)).collect::<Vec<_>>()).await;
     apply(&store, &pods[..90].iter().map(|pod| delivery("Down", pod, AlertStatus::Resolved, 2)).collect::<Vec<_>>())
         .await;
-    let notice = claim(&store, 1, LONG).await;
-    let story = store.stories(&notice).await.unwrap().remove(0).unwrap();
-    assert_eq!(story.alerts.len(), 50);
-    assert!(story.alerts[..30].iter().all(|alert| alert.status == AlertStatus::Firing));
-    assert!(story.alerts[30..].iter().all(|alert| alert.status == AlertStatus::Resolved));
+    let claimed = claim(&store, 1, LONG).await;
+    let told = store.stories(&claimed).await.unwrap().remove(0).unwrap();
+    assert_eq!(told.alerts.len(), 50);
+    assert!(told.alerts[..30].iter().all(|alert| alert.status == AlertStatus::Firing));
+    assert!(told.alerts[30..].iter().all(|alert| alert.status == AlertStatus::Resolved));
 }
 
 #[tokio::test]

@@ -38,14 +38,15 @@ impl Notifier {
         change: impl FnOnce(TopologyBuilder) -> TopologyBuilder,
     ) -> Self {
         let provider = Recorder::start().unwrap();
-        let sections: String = receivers
+        let sections: Vec<String> = receivers
             .iter()
             .map(|(name, more)| {
                 let url = format!("{}/{name}", provider.url());
                 format!("  - {{name: {name}, webhook: {{url: \"{url}\", allow_private: true}}{more}}}\n")
             })
             .collect();
-        Self::start_at(provider, |topology| change(topology.config_text(format!("receivers:\n{sections}")))).await
+        Self::start_at(provider, |topology| change(topology.config_text(format!("receivers:\n{}", sections.concat()))))
+            .await
     }
 
     pub(crate) async fn start_as(change: impl FnOnce(TopologyBuilder) -> TopologyBuilder) -> Self {

@@ -38,7 +38,7 @@ pub(super) struct Rates {
 impl Ground {
     pub(super) async fn prepare(folder: &Path) -> Result<Self, BenchError> {
         let provider = Recorder::start()?;
-        let receivers: String = (0..RECEIVERS)
+        let receivers: Vec<String> = (0..RECEIVERS)
             .map(|n| {
                 let url = format!("{}/r{n}", provider.url());
                 format!("  - {{name: r{n}, webhook: {{url: \"{url}\", allow_private: true, per_second: 60000}}}}\n")
@@ -47,7 +47,7 @@ impl Ground {
         let topology = Topology::builder()
             .own_stores()
             .folder(folder)
-            .config_text(format!("receivers:\n{receivers}"))
+            .config_text(format!("receivers:\n{}", receivers.concat()))
             .count(Service::Ingest, 0)
             .count(Service::Worker, 0)
             .count(Service::Api, 0)

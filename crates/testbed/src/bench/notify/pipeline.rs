@@ -21,6 +21,9 @@ pub(super) const HANGING_EVERY: u32 = 10;
 /// For how long it hangs: nobody waits for as long.
 const HANGS_FOR: Duration = Duration::from_mins(1);
 
+/// How long a notifier waits for an answer: the longest that it may, so that what hangs is in the way for as long as can be.
+const REQUEST_TIMEOUT: &str = "15s";
+
 /// How webhooks come.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
@@ -62,22 +65,25 @@ impl Ground {
     pub async fn prepare(folder: &Path) -> Result<Self, BenchError> {
         let (provider, key) = (Recorder::start()?, random_token());
         let names = || (0..RECEIVERS).map(|n| format!("r{n}")).chain([HANGING.to_owned()]);
-        let receivers: String = names()
+        let receivers: Vec<String> = names()
             .map(|name| {
                 let url = format!("{}/{name}", provider.url());
                 format!("  - {{name: {name}, webhook: {{url: \"{url}\", allow_private: true, per_second: 1000}}}}\n")
             })
             .collect();
-        let routes: String =
+        let routes: Vec<String> =
             names().map(|name| format!("    - {{matchers: ['team=\"{name}\"'], receiver: {name}}}\n")).collect();
         let topology = Topology::builder()
             .own_stores()
             .folder(folder)
             .config_text(format!(
-                "{}route:\n  receiver: r0\n  group_by: [number, run]\n  group_wait: 0s\n  routes:\n{routes}receivers:\n{receivers}",
-                keys::config(&key)
+                "{}route:\n  receiver: r0\n  group_by: [number, run]\n  group_wait: 0s\n  routes:\n{}receivers:\n{}",
+                keys::config(&key),
+                routes.concat(),
+                receivers.concat()
             ))
             .count(Service::Api, 0)
+            .env_for(Service::Notifier, "TOCSIN_NOTIFIER_REQUEST_TIMEOUT", REQUEST_TIMEOUT)
             .start()
             .await?;
         Ok(Self { topology, provider, key })
