@@ -19,7 +19,7 @@ before(async () => {
   const link = page.getByRole('list', { name: 'Incidents' }).getByRole('link', { name: title });
   incident = await link.getAttribute('href');
   await link.click();
-  alert = await page.getByRole('region', { name: 'Alerts' }).getByRole('link', { name: title }).getAttribute('href');
+  alert = await page.getByRole('region', { name: 'Alerts' }).getByRole('link', { name: title, exact: true }).getAttribute('href');
   await page.context().close();
 });
 after(() => stage.close());

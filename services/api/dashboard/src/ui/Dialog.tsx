@@ -3,6 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { close, openDialog } from '../actions/dialogs';
+import { Icon } from './Icon';
 
 export function Dialog({ title, children, wide = false }: { title: string; children: ComponentChildren; wide?: boolean }) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -32,7 +33,7 @@ export function Dialog({ title, children, wide = false }: { title: string; child
         <header class="dialog-head">
           <h2 id={id}>{title}</h2>
           <button type="button" class="button button-quiet" onClick={closeThis} aria-label="Close">
-            esc
+            <Icon shape="cross" />
           </button>
         </header>
         {children}
