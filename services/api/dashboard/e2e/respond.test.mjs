@@ -60,6 +60,19 @@ test('keys go to every page, and help and search open and close', async () => {
   await page.context().close();
 });
 
+test('a button does what it says by Enter and by Space, whatever keys mean elsewhere', async () => {
+  const title = unique('Count');
+  await stage.send(alertOf(title));
+  const page = await stage.page();
+  await row(page, title).waitFor();
+  await page.getByRole('button', { name: /critical/ }).focus();
+  await page.keyboard.press('Enter');
+  await page.waitForURL('**/?severity=critical');
+  await page.keyboard.press('Space');
+  await page.waitForURL(`${stage.base}/`);
+  await page.context().close();
+});
+
 test('a dialog keeps the focus and gives it back', async () => {
   const title = unique('Focus');
   await stage.send(alertOf(title));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { labelOf, matches, readFilter } from '../src/pages/board/filter';
-import { compare, merge, withChange } from '../src/pages/board/order';
+import { compare, MAX_LIVE_ROWS, merge, withChange } from '../src/pages/board/order';
 import { incident } from './make';
 
 const filter = (query: string) => readFilter(new URLSearchParams(query));
@@ -28,18 +28,27 @@ test('of two versions the newer one stays, in whichever order they come', () => 
   assert.equal(merge([recent], [old])[0]?.title, 'new');
 });
 
+const boardOf = (...incidents: ReturnType<typeof incident>[]) => ({ incidents, total: incidents.length });
+
 test('a change brings an incident, keeps it, or takes it away', () => {
-  const open = filter('');
-  const known = [incident({ incident_number: 1 })];
-  assert.deepEqual(numbers(withChange(known, incident({ incident_number: 2 }), open)), [2, 1]);
-  assert.deepEqual(withChange(known, incident({ incident_number: 1, version: 2, status: 'resolved' }), open), []);
-  assert.equal(withChange(known, incident({ incident_number: 1, version: 2, status: 'acknowledged' }), open)[0]?.status, 'acknowledged');
+  const [open, board] = [filter(''), boardOf(incident({ incident_number: 1 }))];
+  const grown = withChange(board, incident({ incident_number: 2 }), open);
+  assert.deepEqual([numbers(grown.incidents), grown.total], [[2, 1], 2]);
+  assert.deepEqual(withChange(board, incident({ incident_number: 1, version: 2, status: 'resolved' }), open), { incidents: [], total: 0 });
+  const kept = withChange(board, incident({ incident_number: 1, version: 2, status: 'acknowledged' }), open);
+  assert.deepEqual([kept.incidents[0]?.status, kept.total], ['acknowledged', 1]);
 });
 
 test('old news and news of others change nothing', () => {
-  const known = [incident({ version: 5 })];
-  assert.equal(withChange(known, incident({ version: 4, status: 'resolved' }), filter('')), known);
-  assert.equal(withChange(known, incident({ incident_number: 9, severity: 'low' }), filter('severity=critical')), known);
+  const board = boardOf(incident({ version: 5 }));
+  assert.equal(withChange(board, incident({ version: 4, status: 'resolved' }), filter('')), board);
+  assert.equal(withChange(board, incident({ incident_number: 9, severity: 'low' }), filter('severity=critical')), board);
+});
+
+test('in a storm the worst stay, and all are counted', () => {
+  let board = boardOf(incident({ incident_number: 1, severity: 'critical' }));
+  for (let number = 2; number <= MAX_LIVE_ROWS + 20; number += 1) board = withChange(board, incident({ incident_number: number, severity: 'low' }), filter(''));
+  assert.deepEqual([board.incidents.length, board.total, board.incidents[0]?.incident_number], [MAX_LIVE_ROWS, MAX_LIVE_ROWS + 20, 1]);
 });
 
 test('a filter reads what its address says, and ignores what makes no sense', () => {

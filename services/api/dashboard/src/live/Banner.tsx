@@ -31,7 +31,7 @@ export function Banner() {
 export function LiveMark() {
   const state = liveState.value;
   if (state === 'off') return null;
-  const words = { connecting: 'connecting', live: 'live', lost: 'reconnecting' }[state];
+  const words = { connecting: 'connecting', live: 'live', lost: 'reconnecting', paused: 'paused' }[state];
   return (
     <span class={`live live-${state}`}>
       <Icon shape={state === 'live' ? 'dot' : 'ring'} />

@@ -1,6 +1,6 @@
 // Silences: who is not told of what, and until when.
 
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { shown } from '../../actions/act';
 import { show } from '../../actions/dialogs';
 import { toast } from '../../actions/toasts';
@@ -77,8 +77,12 @@ function SilenceRow({ silence, chosen }: { silence: Silence; chosen: boolean }) 
     toast(outcome.done ? 'The silence has ended.' : 'Sent, waiting: a worker will end it.');
     tell('silence', { id });
   };
+  const item = useRef<HTMLLIElement>(null);
+  useEffect(() => {
+    if (chosen) item.current?.scrollIntoView({ block: 'center' });
+  }, [chosen]);
   return (
-    <li class={chosen ? 'row silence row-chosen' : 'row silence'} tabIndex={-1} data-row>
+    <li ref={item} class={chosen ? 'row silence row-chosen' : 'row silence'} tabIndex={-1} data-row>
       <div class="silence-what">
         <ul class="labels" role="list">
           {matchers.map((matcher) => (
