@@ -58,6 +58,13 @@ async function takeAll() {
     await page.keyboard.press('?');
     await page.getByRole('dialog').waitFor();
     await take(page, `keys-${variant}`, false);
+    if (variant !== 'phone') {
+      await page.goto(stage.base);
+      await page.getByText('live', { exact: true }).waitFor();
+      await stage.outage(() => page.getByText('The live connection is lost.').waitFor());
+      await take(page, `lost-${variant}`, false);
+      await page.getByText('live', { exact: true }).waitFor();
+    }
     const signIn = await stage.page({ ...options, token: null, path: '/sign-in' });
     await signIn.getByLabel('API token').waitFor();
     await take(signIn, `sign-in-${variant}`, false);
