@@ -11,7 +11,7 @@ const stage = await open();
 
 const VIEWS = {
   board: '/',
-  incident: '/incidents/CHECKOUT',
+  incident: '/incidents/NUMBER',
   alerts: '/alerts',
   alert: '/alerts/ALERT',
   silences: '/silences?expired=true',
@@ -40,11 +40,11 @@ async function take(page, name, full = true) {
 async function takeAll() {
   for (const [variant, options] of Object.entries({ light: { theme: 'light', height: 860 }, dark: { theme: 'dark', height: 860 }, phone: { theme: 'dark', width: 360, height: 740 } })) {
     const page = await stage.page({ ...options, token: 'admin' });
-    const data = await page.evaluate(async () => (await fetch('/api/v1/incidents?q=checkout')).json());
+    const data = await page.evaluate(async () => (await fetch('/api/v1/incidents?q=disk')).json());
     const incident = data.data[0];
     const alert = await page.evaluate(async () => (await (await fetch('/api/v1/alerts?q=checkout')).json()).data[0]);
     for (const [name, path] of Object.entries(VIEWS)) {
-      await page.goto(stage.base + path.replace('CHECKOUT', incident.incident_number).replace('ALERT', alert.id));
+      await page.goto(stage.base + path.replace('NUMBER', incident.incident_number).replace('ALERT', alert.id));
       await page.getByRole('heading', { level: 1 }).waitFor();
       if (name === 'system') await letTimePass(page);
       if (name === 'incident' || name === 'alert') await page.locator('.why > summary').click();

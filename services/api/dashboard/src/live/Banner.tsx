@@ -20,8 +20,9 @@ export function Banner() {
       {lost && (
         <p>
           <Icon shape="triangle" />
-          <strong>The live connection is lost.</strong> Reconnecting
-          <span aria-hidden="true">{age ? `; last update ${age} ago.` : '.'}</span>
+          <span>
+            <strong>The live connection is lost.</strong> Reconnecting<span aria-hidden="true">{age ? `; last update ${age} ago.` : '.'}</span>
+          </span>
         </p>
       )}
     </div>

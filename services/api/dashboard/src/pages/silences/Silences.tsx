@@ -18,6 +18,8 @@ import { Empty, Loading, More, ProblemNote } from '../../ui/States';
 import { Ago } from '../../ui/Time';
 import { useRowKeys } from '../../ui/row-keys';
 
+const RANK: Record<Silence['status'], number> = { active: 0, pending: 1, expired: 2 };
+
 export function Silences() {
   const { query } = here.value;
   const chosen = query.get('id');
@@ -31,7 +33,8 @@ export function Silences() {
   const rows = useRowKeys();
   const create = () => show({ kind: 'silence', labels: {}, about: '' });
   useKeys(may('respond') ? { s: create } : {});
-  const found = list.data?.data ?? [];
+  // What is in force comes first; within that, the newest.
+  const found = [...(list.data?.data ?? [])].sort((a, b) => RANK[a.status] - RANK[b.status]);
   return (
     <>
       <header class="page-head">
