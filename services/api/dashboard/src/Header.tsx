@@ -6,7 +6,8 @@ import { LiveMark } from './live/Banner';
 import { Icon } from './ui/Icon';
 import { here, pageOf } from './router';
 import { endSession, session } from './session';
-import { chooseTheme, theme, THEMES } from './theme';
+import { chooseTheme, theme } from './theme';
+import { THEMES } from './theme-choice';
 
 const PLACES: [string, string, string[]][] = [
   ['/', 'Board', ['board', 'incident']],

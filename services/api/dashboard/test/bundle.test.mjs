@@ -30,6 +30,8 @@ test('all scripts together stay small', async () => {
   const scripts = Object.entries(files).filter(([name]) => name.endsWith('.js'));
   const bytes = scripts.reduce((sum, [, text]) => sum + gzipSync(text).length, 0);
   assert.equal(scripts.length, 2);
+  const [, first] = scripts.find(([name]) => name.includes('/theme-'));
+  assert.ok(first.length < 1_000, 'what holds up the first paint is next to nothing');
   assert.ok(bytes <= MOST_BYTES && bytes <= USUAL_BYTES, `${bytes} bytes of script`);
 });
 
