@@ -22,7 +22,7 @@ const COMMIT_TIMEOUT: Variable<Duration> = Variable::new(
 );
 const INBOX_TIMEOUT: Variable<Duration> = Variable::new(
     "TOCSIN_INGEST_INBOX_TIMEOUT",
-    || Duration::from_millis(400),
+    || Duration::from_secs(2),
     "longest wait for Postgres before a webhook is answered 503 (10ms to 10s)",
 );
 const REDIS_REPLICAS: Variable<u32> = Variable::new(

@@ -2,13 +2,16 @@
 //!
 //! The limit itself is kept in Redis (see [`tocsin_bus::RateLimits`]). To ask it seldom, a process takes the cells of a busy
 //! key in small *leases* and hands them out by itself; and it remembers a *denial* until the next cell is due, so that a
-//! flood is turned away without asking anybody. While Redis does not answer in time, each process goes on by itself from what
-//! Redis said last, and grants what comes back to every key.
+//! flood is turned away without asking anybody. Of the requests of one key one at a time asks, for all that wait. While Redis
+//! does not answer in time, each process goes on by itself from what Redis said last, and grants what comes back to every
+//! key; a key that was over its limit a moment ago stays so until Redis has been silent for a second.
 //!
-//! A lease is at most a tenth of a second's worth of the limit; what is not used within a second is lost. So several
-//! processes together may fall short of a limit by one lease each; they exceed it only while they decide alone.
+//! A lease is at most a tenth of a second's worth of the limit, or what the requests that wait need; what is not used within
+//! a second is lost. So several processes together may fall short of a limit by one lease each; they exceed it only while
+//! they decide alone.
 
 mod row;
+mod turn;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,15 +19,18 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tocsin_bus::{Quota, RateLimits};
+use tocsin_bus::{Grant, Quota, RateLimits};
 
 use crate::accept::Gate;
 use crate::metrics::{self, DecidedBy};
-use row::Row;
+use row::{Ask, Decision, Row};
 pub(crate) use row::{Standing, Verdict};
 
 /// Longest wait for Redis before a process decides by itself.
 const SHARED_TIMEOUT: Duration = Duration::from_millis(40);
+/// The same for the one request that asks for a key that is over its limit: it has time, since all others are denied
+/// meanwhile without a wait.
+const DENIED_TIMEOUT: Duration = Duration::from_millis(150);
 /// Most keys that are remembered; for what is beyond, Redis is asked each time.
 const MAX_ROWS: usize = 65_536;
 /// Silence after which a key is forgotten, and how often that is looked for while the table is full.
@@ -66,6 +72,14 @@ fn lease(per_minute: NonZeroU32) -> u32 {
     (per_minute.get() / 600).max(1)
 }
 
+/// What came of a question.
+enum Asked {
+    /// Another request of the key had asked for this one.
+    Known(Verdict),
+    Granted(Grant),
+    Failed,
+}
+
 /// Decides who is served. Cheap to clone; clones share what they know.
 #[derive(Debug, Clone)]
 pub(crate) struct Limiter {
@@ -89,23 +103,41 @@ impl Limiter {
     /// Counts one request of `key`, of which so many are allowed per minute.
     pub(crate) async fn check(&self, key: &Key, per_minute: NonZeroU32) -> Verdict {
         let quota = quota(per_minute);
-        if let Some(verdict) = self.table().row(key, |row, now| row.decide(quota, now)).flatten() {
-            return verdict;
-        }
-        let grant = if self.gate.redis_is_usable() {
-            let name = key.name();
-            let asked = self.shared.take(&name, quota, lease(per_minute));
-            tokio::time::timeout(SHARED_TIMEOUT, asked).await.ok().and_then(Result::ok)
+        let ask = match self.table().row(key, |row, now| row.decide(quota, now)) {
+            Some(Decision::Made(verdict)) => return verdict,
+            Some(Decision::Ask(ask)) => ask,
+            None => Ask::default(),
+        };
+        let timeout = if ask.is_denied { DENIED_TIMEOUT } else { SHARED_TIMEOUT };
+        let asked = if self.gate.redis_is_usable() {
+            tokio::time::timeout(timeout, self.ask(key, quota, lease(per_minute), &ask)).await.ok()
         } else {
             None
         };
-        metrics::limit_decided(if grant.is_some() { DecidedBy::Redis } else { DecidedBy::Local });
-        let decide = |row: &mut Row, now| match grant {
-            Some(grant) => row.granted(quota, grant, now),
-            None => row.decide_alone(quota, now),
+        let decide = |row: &mut Row, now| match asked {
+            Some(Asked::Known(verdict)) => verdict,
+            Some(Asked::Granted(grant)) => {
+                metrics::limit_decided(DecidedBy::Redis);
+                row.granted(quota, grant, now)
+            }
+            Some(Asked::Failed) | None => row.unanswered(quota, now),
         };
         // A table that is full remembers nothing more of others.
         self.table().row(key, decide).unwrap_or_else(|| decide(&mut Row::new(Instant::now()), Instant::now()))
+    }
+
+    /// Asks Redis when it is this request's turn, unless somebody else's question has answered this one, too.
+    async fn ask(&self, key: &Key, quota: Quota, lease: u32, ask: &Ask) -> Asked {
+        let _waiting = ask.turn.wait();
+        let _turn = ask.turn.take().await;
+        if let Some(verdict) = self.table().row(key, |row, now| row.known(quota, now)).flatten() {
+            return Asked::Known(verdict);
+        }
+        let cells = lease.max(ask.turn.waiting());
+        match self.shared.take(&key.name(), quota, cells).await {
+            Ok(grant) => Asked::Granted(grant),
+            Err(_) => Asked::Failed,
+        }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

@@ -10,7 +10,7 @@ pub const DURATION_BUCKETS: &[f64] =
     &[0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 
 /// How often histograms are folded, which bounds the memory that they use between two scrapes.
-const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+const UPKEEP_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The process's recorder, which the `metrics` crate allows to be set once.
 static INSTALLED: Mutex<Option<MetricsPage>> = Mutex::new(None);

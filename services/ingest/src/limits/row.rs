@@ -4,18 +4,37 @@ use std::time::{Duration, Instant};
 
 use tocsin_bus::{Grant, Quota};
 
+use super::DENIED_TIMEOUT;
+use super::turn::Turn;
 use crate::metrics::{self, DecidedBy};
 
 /// How long cells that were taken from Redis may be handed out.
 const LEASE_TTL: Duration = Duration::from_secs(1);
-/// How long one request that asks Redis speaks for all others of a key that was denied.
-const ASKING_TTL: Duration = Duration::from_millis(100);
+/// How long one request that asks Redis speaks for all others of a key that was denied: for as long as it may wait.
+const ASKING_TTL: Duration = DENIED_TIMEOUT;
+/// How long a denial holds without news of Redis. After that, a process decides by itself.
+const DENIAL_TTL: Duration = Duration::from_secs(1);
 
 /// Whether a request is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Allowed(Standing),
     Denied(Standing, RetryIn),
+}
+
+/// What a process can say of a request by itself.
+#[derive(Debug)]
+pub(super) enum Decision {
+    Made(Verdict),
+    Ask(Ask),
+}
+
+/// How Redis is to be asked.
+#[derive(Debug, Default)]
+pub(super) struct Ask {
+    pub(super) turn: Turn,
+    /// Whether the key was over its limit by the last answer.
+    pub(super) is_denied: bool,
 }
 
 /// Time until the next request would be served.
@@ -42,8 +61,11 @@ pub(crate) struct Row {
     /// No cell is due before; and whether the last answer of Redis was a denial.
     denied_until: Instant,
     was_denied: bool,
+    /// When Redis last said so.
+    answered_at: Instant,
     /// Since when a request asks Redis.
     asking_since: Option<Instant>,
+    turn: Turn,
     /// The theoretical arrival time of the limit that the process keeps by itself.
     arrival: Instant,
 }
@@ -58,7 +80,9 @@ impl Row {
             whole_at: now,
             denied_until: now,
             was_denied: false,
+            answered_at: now,
             asking_since: None,
+            turn: Turn::default(),
             arrival: now,
         }
     }
@@ -68,25 +92,40 @@ impl Row {
     }
 
     /// A verdict, if it takes no asking.
-    pub(crate) fn decide(&mut self, quota: Quota, now: Instant) -> Option<Verdict> {
+    pub(super) fn decide(&mut self, quota: Quota, now: Instant) -> Decision {
         self.last_used = now;
+        if let Some(verdict) = self.known(quota, now) {
+            return Decision::Made(verdict);
+        }
+        if self.was_denied && self.asking_since.is_some_and(|since| now < since + ASKING_TTL) {
+            metrics::limit_decided(DecidedBy::Denial);
+            return Decision::Made(self.denied(quota, now));
+        }
+        self.asking_since = Some(now);
+        Decision::Ask(Ask { turn: self.turn.clone(), is_denied: self.was_denied })
+    }
+
+    /// What the last answer of Redis says of one more request, if it says anything.
+    pub(super) fn known(&mut self, quota: Quota, now: Instant) -> Option<Verdict> {
         if self.leased > 0 && now < self.lease_ends {
             self.leased -= 1;
             metrics::limit_decided(DecidedBy::Lease);
             return Some(Verdict::Allowed(self.standing(quota, now)));
         }
-        let spoken_for = self.was_denied && self.asking_since.is_some_and(|since| now < since + ASKING_TTL);
-        if now < self.denied_until || spoken_for {
+        (now < self.denied_until).then(|| {
             metrics::limit_decided(DecidedBy::Denial);
-            return Some(Verdict::Denied(self.standing(quota, now), self.denied_until.saturating_duration_since(now)));
-        }
-        self.asking_since = Some(now);
-        None
+            self.denied(quota, now)
+        })
+    }
+
+    fn denied(&self, quota: Quota, now: Instant) -> Verdict {
+        Verdict::Denied(self.standing(quota, now), self.denied_until.saturating_duration_since(now))
     }
 
     /// What follows from an answer of Redis.
     pub(crate) fn granted(&mut self, quota: Quota, grant: Grant, now: Instant) -> Verdict {
         self.asking_since = None;
+        self.answered_at = now;
         self.left = grant.left;
         self.whole_at = now + grant.whole_in;
         // Where the process goes on by itself, should Redis not answer the next time.
@@ -94,7 +133,7 @@ impl Row {
         self.was_denied = grant.taken == 0;
         if grant.taken == 0 {
             self.denied_until = now + grant.next_in;
-            return Verdict::Denied(self.standing(quota, now), grant.next_in);
+            return self.denied(quota, now);
         }
         if now >= self.lease_ends {
             self.leased = 0;
@@ -104,10 +143,19 @@ impl Row {
         Verdict::Allowed(self.standing(quota, now))
     }
 
-    /// The same rule without Redis: the generic cell rate algorithm, in this process.
-    pub(crate) fn decide_alone(&mut self, quota: Quota, now: Instant) -> Verdict {
+    /// What follows when Redis did not answer in time.
+    pub(super) fn unanswered(&mut self, quota: Quota, now: Instant) -> Verdict {
         self.asking_since = None;
-        self.was_denied = false;
+        if now < self.denied_until || (self.was_denied && now < self.answered_at + DENIAL_TTL) {
+            metrics::limit_decided(DecidedBy::Denial);
+            return self.denied(quota, now);
+        }
+        metrics::limit_decided(DecidedBy::Local);
+        self.decide_alone(quota, now)
+    }
+
+    /// The same rule without Redis: the generic cell rate algorithm, in this process.
+    fn decide_alone(&mut self, quota: Quota, now: Instant) -> Verdict {
         let ahead = self.arrival.saturating_duration_since(now) + quota.interval;
         let most = quota.interval * quota.burst;
         let allowed = ahead <= most;
@@ -117,12 +165,11 @@ impl Row {
         let ahead = self.arrival.saturating_duration_since(now);
         self.whole_at = self.arrival;
         self.left = cells(most.saturating_sub(ahead), quota.interval);
-        let standing = self.standing(quota, now);
         if allowed {
-            Verdict::Allowed(standing)
-        } else {
-            Verdict::Denied(standing, (ahead + quota.interval).saturating_sub(most))
+            return Verdict::Allowed(self.standing(quota, now));
         }
+        self.denied_until = now + (ahead + quota.interval).saturating_sub(most);
+        self.denied(quota, now)
     }
 
     fn standing(&self, quota: Quota, now: Instant) -> Standing {
@@ -154,16 +201,24 @@ mod tests {
         matches!(verdict, Verdict::Allowed(_))
     }
 
+    /// The verdict, if no question is needed.
+    fn decided(row: &mut Row, now: Instant) -> Option<Verdict> {
+        match row.decide(QUOTA, now) {
+            Decision::Made(verdict) => Some(verdict),
+            Decision::Ask(_) => None,
+        }
+    }
+
     #[test]
     fn a_lease_is_handed_out_without_asking_and_then_redis_is_asked_again() {
         let now = Instant::now();
         let mut row = Row::new(now);
-        assert_eq!(row.decide(QUOTA, now), None);
+        assert_eq!(decided(&mut row, now), None);
         let Verdict::Allowed(standing) = row.granted(QUOTA, grant(3, 5), now) else { panic!() };
         assert_eq!((standing.limit, standing.remaining), (3, 7));
-        assert!(is_allowed(row.decide(QUOTA, now).unwrap()));
-        assert!(is_allowed(row.decide(QUOTA, now).unwrap()));
-        assert_eq!(row.decide(QUOTA, now), None);
+        assert!(is_allowed(decided(&mut row, now).unwrap()));
+        assert!(is_allowed(decided(&mut row, now).unwrap()));
+        assert_eq!(decided(&mut row, now), None);
     }
 
     #[test]
@@ -171,9 +226,9 @@ mod tests {
         let now = Instant::now();
         let mut row = Row::new(now);
         row.granted(QUOTA, grant(3, 5), now);
-        assert_eq!(row.decide(QUOTA, now + LEASE_TTL), None);
+        assert_eq!(decided(&mut row, now + LEASE_TTL), None);
         row.granted(QUOTA, grant(1, 0), now + LEASE_TTL);
-        assert_eq!(row.decide(QUOTA, now + LEASE_TTL), None, "the old lease did not come back");
+        assert_eq!(decided(&mut row, now + LEASE_TTL), None, "the old lease did not come back");
     }
 
     #[test]
@@ -183,11 +238,11 @@ mod tests {
         let Verdict::Denied(_, retry_in) = row.granted(QUOTA, grant(0, 0), now) else { panic!() };
         assert_eq!(retry_in, Duration::from_millis(150));
         let soon = now + Duration::from_millis(149);
-        assert!(!is_allowed(row.decide(QUOTA, soon).unwrap()));
+        assert!(!is_allowed(decided(&mut row, soon).unwrap()));
         let due = now + Duration::from_millis(150);
-        assert_eq!(row.decide(QUOTA, due), None, "one asks");
-        assert!(!is_allowed(row.decide(QUOTA, due).unwrap()), "the others do not");
-        assert_eq!(row.decide(QUOTA, due + ASKING_TTL), None, "unless no answer came");
+        assert_eq!(decided(&mut row, due), None, "one asks");
+        assert!(!is_allowed(decided(&mut row, due).unwrap()), "the others do not");
+        assert_eq!(decided(&mut row, due + ASKING_TTL), None, "unless no answer came");
         assert!(is_allowed(row.granted(QUOTA, grant(1, 0), due)));
     }
 
@@ -197,8 +252,20 @@ mod tests {
         let mut row = Row::new(now);
         let all_taken = Grant { taken: 0, left: 0, next_in: QUOTA.interval, whole_in: QUOTA.interval * QUOTA.burst };
         row.granted(QUOTA, all_taken, now);
-        assert!(!is_allowed(row.decide_alone(QUOTA, now)), "there is no second burst");
-        assert!(is_allowed(row.decide_alone(QUOTA, now + QUOTA.interval)));
+        assert!(!is_allowed(row.unanswered(QUOTA, now)), "there is no second burst");
+        let later = now + DENIAL_TTL - Duration::from_millis(1);
+        assert!(!is_allowed(row.unanswered(QUOTA, later)), "Redis may only be slow");
+        assert!(is_allowed(row.unanswered(QUOTA, now + DENIAL_TTL)));
+    }
+
+    #[test]
+    fn a_denial_of_its_own_making_is_remembered_too() {
+        let now = Instant::now();
+        let mut row = Row::new(now);
+        assert!((0..QUOTA.burst).all(|_| is_allowed(row.unanswered(QUOTA, now))));
+        assert!(!is_allowed(row.unanswered(QUOTA, now)));
+        assert!(!is_allowed(decided(&mut row, now).unwrap()), "nobody is asked");
+        assert_eq!(decided(&mut row, now + QUOTA.interval), None);
     }
 
     #[test]

@@ -1,0 +1,99 @@
+// The board: what is open, the worst first. It changes by itself.
+
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { acknowledge, waiting } from '../../actions/act';
+import { show } from '../../actions/dialogs';
+import { announcement, toast } from '../../actions/toasts';
+import type { Incident } from '../../api/types';
+import { useKeys } from '../../keyboard';
+import { on } from '../../live/connection';
+import { here, navigate } from '../../router';
+import { useResource } from '../../resource';
+import { may } from '../../session';
+import { Loading, More, ProblemNote } from '../../ui/States';
+import { Counts } from './Counts';
+import { EmptyBoard } from './EmptyBoard';
+import { isFiltered, matches, readFilter } from './filter';
+import { Filters } from './Filters';
+import { type Board as BoardData, loadBoard, loadMore } from './load';
+import { withChange } from './order';
+import { Row } from './Row';
+import { useSelection } from './selection';
+
+export function Board() {
+  const query = here.value.query;
+  const filter = readFilter(query);
+  const key = JSON.stringify(filter);
+  const board = useResource<BoardData>(key, (signal) => loadBoard(filter, signal));
+  const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
+  const [loadingMore, setLoadingMore] = useState(false);
+  const list = useRef<HTMLUListElement>(null);
+  const known = board.data?.incidents ?? [];
+  const latest = useRef(known);
+  latest.current = known;
+
+  useEffect(
+    () =>
+      on('incident', (changed) => {
+        const isNew = matches(filter, changed) && !latest.current.some(({ id }) => id === changed.id);
+        if (isNew) setFresh((old) => new Set([...old].slice(-50)).add(changed.id));
+        if (isNew && changed.status === 'triggered') {
+          announcement.value = `New ${changed.severity} incident ${changed.incident_number}: ${changed.title}`;
+        }
+        board.set((data) => {
+          const incidents = withChange(data.incidents, changed, filter);
+          return { ...data, incidents, total: data.total + incidents.length - data.incidents.length };
+        });
+      }),
+    [key],
+  );
+
+  const selection = useSelection(list, known);
+  const withSelected = (action: (incident: Incident) => void, needs?: 'respond') => () => {
+    const incident = selection.current();
+    if (!incident) return toast('Select an incident first: j and k move.');
+    if (needs && !may(needs)) return toast('Your token may only read.');
+    action(incident);
+  };
+  useKeys({
+    j: () => selection.move(1),
+    k: () => selection.move(-1),
+    Enter: withSelected((incident) => navigate(`/incidents/${incident.incident_number}`)),
+    a: withSelected(acknowledge, 'respond'),
+    r: withSelected((incident) => show({ kind: 'resolve', incident }), 'respond'),
+    n: withSelected((incident) => show({ kind: 'note', incident }), 'respond'),
+    s: withSelected((incident) => show({ kind: 'silence', labels: incident.labels, about: incident.title }), 'respond'),
+  });
+
+  const more = () => {
+    if (!board.data) return;
+    setLoadingMore(true);
+    loadMore(board.data)
+      .then((data) => board.set(() => data))
+      .catch(() => board.reload())
+      .finally(() => setLoadingMore(false));
+  };
+
+  return (
+    <>
+      <header class="page-head">
+        <h1 tabIndex={-1}>Board</h1>
+        {board.data && <Counts incidents={known} total={board.data.total} filter={filter} />}
+      </header>
+      <Filters filter={filter} />
+      {board.problem && <ProblemNote problem={board.problem} what="The board cannot be loaded." again={board.reload} />}
+      {!board.data && !board.problem && <Loading what="incidents" />}
+      {board.data && known.length === 0 && <EmptyBoard filtered={isFiltered(filter)} />}
+      {known.length > 0 && (
+        <ul class="rows" role="list" ref={list} aria-label="Incidents" onFocusIn={selection.onFocus}>
+          {known.map((incident) => (
+            <Row key={incident.id} incident={incident} fresh={fresh.has(incident.id)} waits={waiting.value.has(incident.id)} />
+          ))}
+        </ul>
+      )}
+      {board.data && (
+        <More more={board.data.cursors.length > 0 ? more : null} loading={loadingMore} shown={known.length} total={board.data.total} />
+      )}
+    </>
+  );
+}

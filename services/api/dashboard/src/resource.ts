@@ -1,0 +1,69 @@
+// Data of a page: loaded when the page is shown, and anew after a gap in the live connection.
+
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { Problem, unanswered } from './api/problem';
+import { epoch } from './live/connection';
+
+export interface Resource<T> {
+  data: T | null;
+  problem: Problem | null;
+  loading: boolean;
+  /** Loads it again; what is shown stays until then. */
+  reload: () => void;
+  /** Puts what is known by other means. */
+  set: (change: (data: T) => T) => void;
+}
+
+/** Loads what `key` names; another key drops what was there. */
+export function useResource<T>(key: string, load: (signal: AbortSignal) => Promise<T>): Resource<T> {
+  const [state, setState] = useState<{ key: string; data: T | null; problem: Problem | null; loading: boolean }>({
+    key,
+    data: null,
+    problem: null,
+    loading: true,
+  });
+  const [round, setRound] = useState(0);
+  const latest = useRef(load);
+  latest.current = load;
+  const gap = epoch.value;
+
+  useEffect(() => {
+    const aborting = new AbortController();
+    setState((old) => (old.key === key ? { ...old, loading: true } : { key, data: null, problem: null, loading: true }));
+    latest.current(aborting.signal).then(
+      (data) => !aborting.signal.aborted && setState({ key, data, problem: null, loading: false }),
+      (error: unknown) => {
+        if (aborting.signal.aborted) return;
+        const problem = error instanceof Problem ? error : unanswered();
+        setState((old) => ({ ...old, problem, loading: false }));
+      },
+    );
+    return () => aborting.abort();
+  }, [key, round, gap]);
+
+  const reload = useCallback(() => setRound((old) => old + 1), []);
+  const set = useCallback((change: (data: T) => T) => {
+    setState((old) => (old.data === null ? old : { ...old, data: change(old.data) }));
+  }, []);
+  const current = state.key === key;
+  return { data: current ? state.data : null, problem: current ? state.problem : null, loading: state.loading, reload, set };
+}
+
+/** Calls back once things have been quiet for a moment, for events that come in heaps; at the latest after ten such. */
+export function useDebounced(callback: () => void, ms: number): () => void {
+  const latest = useRef(callback);
+  latest.current = callback;
+  const timer = useRef(0);
+  const since = useRef(0);
+  useEffect(() => () => window.clearTimeout(timer.current), []);
+  return useCallback(() => {
+    const present = Date.now();
+    if (!timer.current) since.current = present;
+    window.clearTimeout(timer.current);
+    const wait = present - since.current > ms * 10 ? 0 : ms;
+    timer.current = window.setTimeout(() => {
+      timer.current = 0;
+      latest.current();
+    }, wait);
+  }, [ms]);
+}

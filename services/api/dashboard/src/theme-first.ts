@@ -1,0 +1,5 @@
+// Runs before anything is painted, so that a dark screen is not lit up first.
+
+import { applyTheme, chosenTheme } from './theme';
+
+applyTheme(chosenTheme());
