@@ -8,9 +8,10 @@ use tocsin_bus::BusConfig;
 use tocsin_service::config::{
     ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
 };
+use tocsin_service::http::{TRUSTED_PROXIES, TrustedProxies};
 use tocsin_store::StoreConfig;
 
-use crate::auth::Tokens;
+use crate::auth::{Seal, Tokens};
 
 const LISTEN: Variable<SocketAddr> =
     Variable::new("TOCSIN_LISTEN", || SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)), "address and port of HTTP");
@@ -31,6 +32,7 @@ pub const VARIABLES: &[&dyn Documented] = &[
     &common::DATABASE_URL,
     &common::DATABASE_CONNECTIONS,
     &QUERY_TIMEOUT,
+    &TRUSTED_PROXIES,
 ];
 
 /// The configuration of the api.
@@ -44,6 +46,10 @@ pub struct Config {
     pub bus: BusConfig,
     /// Where the file is.
     pub config_path: Option<PathBuf>,
+    /// The proxies that say where requests come from.
+    pub(crate) proxies: TrustedProxies,
+    /// For sessions, where the file gives no secret.
+    pub(crate) seal: Seal,
     pub(crate) tokens: Tokens,
 }
 
@@ -60,13 +66,15 @@ impl Config {
             prefix: env.get(&common::REDIS_PREFIX),
             command_timeout: BUS_TIMEOUT,
         };
-        let config_path = env.get(&common::CONFIG);
-        let tokens = Document::load(config_path.as_deref()).and_then(|document| Tokens::from_document(&document, env));
-        let mut tokens = env.keep(tokens);
+        let (config_path, proxies, seal) = (env.get(&common::CONFIG), env.get(&TRUSTED_PROXIES), Seal::random());
+        let document = Document::load(config_path.as_deref());
+        let tokens = document.and_then(|document| Tokens::from_document(&document, env, &seal));
+        let tokens = env.keep(tokens.map(Some));
         env.finish()?;
-        if config_path.is_none() {
-            tokens = Tokens::demo();
-        }
-        Ok(Self { service, store, bus, config_path, tokens })
+        let tokens = match tokens {
+            Some(tokens) if config_path.is_some() => tokens,
+            _ => Tokens::demo(seal.clone()),
+        };
+        Ok(Self { service, store, bus, config_path, proxies, seal, tokens })
     }
 }

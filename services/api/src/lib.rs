@@ -1,11 +1,13 @@
 //! The API: incidents, alerts and silences, from Postgres, to whoever has a token; and the way by which responders act on
 //! them, as commands to the worker. Reading works while Redis is away.
 
+mod answers;
 mod auth;
 mod body;
 mod caller;
 mod commands;
 mod config;
+mod dashboard;
 mod metrics;
 mod params;
 mod routes;
@@ -21,7 +23,7 @@ use tocsin_service::shutdown::Shutdown;
 use tocsin_shared::ErrorCode;
 use tocsin_store::{Store, StoreError};
 
-use crate::auth::Tokens;
+use crate::auth::{Door, Tokens};
 use crate::commands::Commands;
 
 /// When to try again what a store did not answer, in seconds.
@@ -44,7 +46,10 @@ pub enum RunError {
 /// Serves until `shutdown` ends it.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let store = Store::new(&config.store);
-    let tokens = Reloading::follow(config.config_path.clone(), config.tokens, Tokens::from_document)?;
+    let Config { seal, proxies, .. } = config;
+    let tokens = Reloading::follow(config.config_path.clone(), config.tokens, move |document, env| {
+        Tokens::from_document(document, env, &seal)
+    })?;
     let commands = Commands(tocsin_bus::Commands::start(&config.bus)?);
     let way = commands.clone();
     let pinged = store.clone();
@@ -59,9 +64,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
             async move { way.0.ping().await }
         })
         .build();
-    let (store, tokens, commands) = (web::Data::new(store), web::Data::new(tokens), web::Data::new(commands));
+    let (store, commands) = (web::Data::new(store), web::Data::new(commands));
+    let door = web::Data::new(Door::new(tokens, proxies));
     http::serve(&config.service, metrics::HTTP, readiness, shutdown, move |app| {
-        app.app_data(store.clone()).app_data(tokens.clone()).app_data(commands.clone());
+        app.app_data(store.clone()).app_data(door.clone()).app_data(commands.clone());
         routes::add(app);
     })
     .await?;

@@ -2,6 +2,7 @@
 
 mod explain;
 mod notice;
+mod session;
 mod silence;
 
 use chrono::{DateTime, Utc};
@@ -14,6 +15,7 @@ use tocsin_store::{IncidentRecord, Page, TimelineRecord, Window};
 
 pub(crate) use self::explain::{DeadLetterView, DecisionView};
 pub(crate) use self::notice::{NoticeDetailView, NoticeView};
+pub(crate) use self::session::SessionView;
 pub(crate) use self::silence::SilenceView;
 use crate::params::write_cursor;
 

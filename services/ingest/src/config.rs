@@ -11,7 +11,7 @@ use tocsin_service::config::{
 use tocsin_store::StoreConfig;
 
 use crate::interactions::Settings;
-use crate::trust::{Integrations, TRUSTED_PROXIES, TrustedProxies};
+use crate::trust::Integrations;
 
 const LISTEN: Variable<SocketAddr> =
     Variable::new("TOCSIN_LISTEN", || SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)), "address and port of HTTP");

@@ -21,7 +21,7 @@ use crate::body::Body;
 use crate::limits::{Key, Limiter, Standing, Verdict};
 use crate::metrics;
 use crate::sources::{self, Accepted, KeyPlace, Parsed, Request, Signed, Source, SourceError};
-use crate::trust::{self, Integration, Integrations, Sns, TrustedProxies};
+use crate::trust::{self, Integration, Integrations, Sns};
 
 /// Headers that name a delivery, in order of preference.
 const DELIVERY_ID_HEADERS: [HeaderName; 2] =
