@@ -6,6 +6,7 @@ pub mod config;
 pub mod health;
 pub mod http;
 pub mod shutdown;
+pub mod status;
 pub mod telemetry;
 
 use std::process::ExitCode;

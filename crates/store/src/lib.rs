@@ -9,6 +9,7 @@
 mod abort_point;
 mod alert;
 mod apply;
+mod changed;
 mod command;
 mod connection;
 mod dead_letter;
@@ -30,6 +31,7 @@ mod retention;
 mod schema;
 mod silence;
 mod suppression;
+mod system;
 mod timeline;
 mod verify;
 
@@ -38,6 +40,7 @@ use std::time::Duration;
 pub use abort_point::AbortPoint;
 pub use alert::AlertFilter;
 pub use apply::Applied;
+pub use changed::Changed;
 pub use dead_letter::{DeadLetter, DeadLetterRecord, Redriven};
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::bb8::Pool;
@@ -56,6 +59,7 @@ pub use parts::Parts;
 pub use privileges::{Privileges, grant_privileges};
 pub use retention::Retention;
 use secrecy::SecretString;
+pub use system::{Figures, ReceiverFigures};
 pub use timeline::TimelineRecord;
 pub use verify::{INVARIANTS, Invariant, Violation, verify};
 
@@ -79,6 +83,7 @@ pub struct Store {
     refusals: pool::Refusals,
     patience: Patience,
     timeout: Duration,
+    observer: changed::Observer,
 }
 
 /// How long a Postgres that cannot be reached is tried again.

@@ -12,6 +12,8 @@ use tocsin_service::http::{TRUSTED_PROXIES, TrustedProxies};
 use tocsin_store::StoreConfig;
 
 use crate::auth::{Seal, Tokens};
+use crate::kinds_of;
+use crate::system::Kinds;
 
 const LISTEN: Variable<SocketAddr> =
     Variable::new("TOCSIN_LISTEN", || SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)), "address and port of HTTP");
@@ -50,6 +52,7 @@ pub struct Config {
     pub(crate) proxies: TrustedProxies,
     /// For sessions, where the file gives no secret.
     pub(crate) seal: Seal,
+    pub(crate) kinds: Kinds,
     pub(crate) tokens: Tokens,
 }
 
@@ -67,14 +70,15 @@ impl Config {
             command_timeout: BUS_TIMEOUT,
         };
         let (config_path, proxies, seal) = (env.get(&common::CONFIG), env.get(&TRUSTED_PROXIES), Seal::random());
-        let document = Document::load(config_path.as_deref());
-        let tokens = document.and_then(|document| Tokens::from_document(&document, env, &seal));
-        let tokens = env.keep(tokens.map(Some));
+        let read = Document::load(config_path.as_deref()).and_then(|document| {
+            Tokens::from_document(&document, env, &seal).map(|tokens| Some((tokens, kinds_of(&document))))
+        });
+        let read = env.keep(read);
         env.finish()?;
-        let tokens = match tokens {
-            Some(tokens) if config_path.is_some() => tokens,
-            _ => Tokens::demo(seal.clone()),
+        let (tokens, kinds) = match read {
+            Some(read) if config_path.is_some() => read,
+            _ => (Tokens::demo(seal.clone()), Kinds::new()),
         };
-        Ok(Self { service, store, bus, config_path, proxies, seal, tokens })
+        Ok(Self { service, store, bus, config_path, proxies, seal, kinds, tokens })
     }
 }

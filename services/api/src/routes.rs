@@ -5,6 +5,7 @@ mod notifications;
 mod respond;
 mod session;
 mod silences;
+mod system;
 
 use actix_web::middleware::{Compat, Compress, from_fn};
 use actix_web::{HttpResponse, web};
@@ -16,7 +17,7 @@ use tocsin_store::{AlertFilter, IncidentFilter, IncidentRecord, Store};
 use crate::auth::Reader;
 use crate::params::Params;
 use crate::views::{AlertView, IncidentDetailView, IncidentView, ListView, TimelineView};
-use crate::{answers, dashboard, unavailable};
+use crate::{answers, dashboard, events, unavailable};
 
 /// Adds the routes, and the dashboard at every address that is not one of them.
 pub(crate) fn add(app: &mut web::ServiceConfig) {
@@ -36,6 +37,8 @@ fn add_api(app: &mut web::ServiceConfig) {
     respond::add(app);
     session::add(app);
     silences::add(app);
+    system::add(app);
+    events::add(app);
 }
 
 async fn incident_list(_: Reader, mut params: Params, store: web::Data<Store>) -> Result<HttpResponse, Problem> {

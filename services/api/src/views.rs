@@ -4,6 +4,7 @@ mod explain;
 mod notice;
 mod session;
 mod silence;
+mod system;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -17,6 +18,7 @@ pub(crate) use self::explain::{DeadLetterView, DecisionView};
 pub(crate) use self::notice::{NoticeDetailView, NoticeView};
 pub(crate) use self::session::SessionView;
 pub(crate) use self::silence::SilenceView;
+pub(crate) use self::system::{Known, ReceiverView, StreamView, SystemView};
 use crate::params::write_cursor;
 
 /// A list.

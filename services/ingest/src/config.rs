@@ -8,6 +8,7 @@ use tocsin_bus::BusConfig;
 use tocsin_service::config::{
     ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
 };
+use tocsin_service::http::{TRUSTED_PROXIES, TrustedProxies};
 use tocsin_store::StoreConfig;
 
 use crate::interactions::Settings;

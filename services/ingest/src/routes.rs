@@ -11,7 +11,7 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use tocsin_service::config::Reloading;
 use tocsin_service::config::document::OverLimit;
-use tocsin_service::http::{Problem, Route};
+use tocsin_service::http::{Problem, Route, TrustedProxies};
 use tocsin_service::telemetry::trace;
 use tocsin_shared::{ErrorCode, EventId, TraceContext};
 use tracing::Instrument as _;

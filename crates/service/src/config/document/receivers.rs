@@ -24,6 +24,14 @@ pub struct ReceiverSection {
     pub slack: Option<SlackSection>,
 }
 
+impl ReceiverSection {
+    /// What kind of receiver it is, as its key in the file.
+    #[must_use]
+    pub fn kind_name(&self) -> &'static str {
+        if self.slack.is_some() { "slack" } else { "silent" }
+    }
+}
+
 /// `slack`: an incoming webhook. The address is a secret, because whoever knows it can post.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -46,7 +46,7 @@ fn refused(service: Service) -> &'static [&'static str] {
             "UPDATE incidents SET status = 'resolved'",
             "DELETE FROM alerts",
             "SELECT id FROM alerts FOR UPDATE",
-            "SELECT seq FROM inbox",
+            "SELECT body FROM inbox",
             "SELECT id FROM event_ids",
             "UPDATE silences SET comment = ''",
             "SELECT id FROM commands",
@@ -83,6 +83,7 @@ fn refused_commands(service: Service) -> &'static [&'static [&'static str]] {
             &["XADD", "NOTIFICATIONS", "*", "v", "1"],
             &["XADD", "COMMANDS", "*", "v", "1"],
             &["RPUSH", "OUTCOME", "{}"],
+            &["XADD", "CHANGES", "*", "v", "1"],
         ],
         Service::Api => &[
             &["XADD", "EVENTS", "*", "v", "1"],
@@ -93,6 +94,7 @@ fn refused_commands(service: Service) -> &'static [&'static [&'static str]] {
             &["XDEL", "COMMANDS", "1-1"],
             &["RPUSH", "OUTCOME", "{}"],
             &["BLPOP", "EVENTS", "1"],
+            &["XADD", "CHANGES", "*", "v", "1"],
         ],
     }
 }
