@@ -26,6 +26,16 @@ impl Stream {
     }
 }
 
+/// The key of the stream that says what has changed. Of no shard: those who watch want to see all.
+pub(crate) fn changes(prefix: &str) -> String {
+    format!("{prefix}:v1:changes")
+}
+
+/// The key of the hash in which processes say how they are.
+pub(crate) fn status(prefix: &str) -> String {
+    format!("{prefix}:v1:{{0}}:status")
+}
+
 /// The key at which the outcome of one command is left.
 pub(crate) fn outcome(prefix: &str, id: CommandId) -> String {
     format!("{prefix}:v1:{{0}}:outcome:{id}")
@@ -40,6 +50,8 @@ mod tests {
         assert_eq!(Stream::Events.key("tocsin"), "tocsin:v1:{0}:events");
         assert_eq!(Stream::Commands.key("tocsin"), "tocsin:v1:{0}:commands");
         assert_eq!(Stream::Notifications.key("tocsin"), "tocsin:v1:{0}:notifications");
+        assert_eq!(changes("tocsin"), "tocsin:v1:changes");
+        assert_eq!(status("tocsin"), "tocsin:v1:{0}:status");
         let id = "01990a3e-0000-7000-8000-000000000000";
         assert_eq!(outcome("tocsin", id.parse().unwrap()), format!("tocsin:v1:{{0}}:outcome:{id}"));
     }

@@ -9,6 +9,7 @@
 //! and to another when its consumer has been silent for too long. Whoever applies entries must therefore recognise
 //! repeats. Entries are deleted when they are acknowledged, and never by the length of the stream.
 
+mod changes;
 mod client;
 mod commands;
 mod connection;
@@ -20,9 +21,11 @@ mod outcomes;
 mod pace;
 mod publisher;
 mod rate_limit;
+mod status;
 
 use std::time::Duration;
 
+pub use changes::{Change, Changes, is_position};
 pub use commands::Commands;
 pub use consumer::{Batch, Consumer, Entry};
 pub use error::BusError;
@@ -33,6 +36,7 @@ pub use pace::{Leave, Paces};
 pub use publisher::Publisher;
 pub use rate_limit::{Grant, Quota, RateLimits};
 use secrecy::SecretString;
+pub use status::{Overview, StreamFigures, report};
 
 /// How to reach Redis.
 #[derive(Debug, Clone)]

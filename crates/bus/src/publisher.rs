@@ -7,10 +7,12 @@ use fred::interfaces::{ClientLike as _, KeysInterface as _, ListInterface as _, 
 use fred::types::streams::XCap;
 use tocsin_shared::{CommandId, command};
 
-use crate::{BusConfig, BusError, Stream, client, keys};
+use crate::{BusConfig, BusError, Change, Stream, client, keys};
 
 /// Most wake-ups that are kept. They only say "look at the ledger", so old ones may go: the ledger forgets nothing.
 const MAX_WAKE_UPS: i64 = 10_000;
+/// Entries of the stream of changes that are kept, about: a client that was away for longer looks at everything anew.
+const MAX_CHANGES: i64 = 10_000;
 /// How long an outcome lies where it was left, in milliseconds. Longer than anybody waits for it.
 const OUTCOME_TTL_MS: i64 = 30_000;
 
@@ -20,6 +22,7 @@ pub struct Publisher {
     pool: Pool,
     notifications: Arc<str>,
     commands: Arc<str>,
+    changes: Arc<str>,
     prefix: Arc<str>,
 }
 
@@ -36,6 +39,7 @@ impl Publisher {
         Ok(Self {
             pool: client::connect(config, 1)?,
             notifications: Stream::Notifications.key(&config.prefix).into(),
+            changes: keys::changes(&config.prefix).into(),
             commands: Stream::Commands.key(&config.prefix).into(),
             prefix: config.prefix.as_str().into(),
         })
@@ -54,6 +58,13 @@ impl Publisher {
     pub async fn command(&self, values: [String; command::FIELDS.len()]) -> Result<(), BusError> {
         let fields: Vec<_> = command::FIELDS.into_iter().zip(values).collect();
         let _id: String = self.pool.xadd(&*self.commands, false, None::<()>, "*", fields).await?;
+        Ok(())
+    }
+
+    /// Says what has changed. Losing it costs those who watch the time until they look by themselves.
+    pub async fn changed(&self, change: &Change) -> Result<(), BusError> {
+        let cap: XCap = ("MAXLEN", "~", MAX_CHANGES).try_into()?;
+        let _id: String = self.pool.xadd(&*self.changes, false, cap, "*", change.to_fields()).await?;
         Ok(())
     }
 

@@ -65,6 +65,12 @@ impl Readiness {
         ReadinessBuilder { checks: Vec::new(), shutdown: shutdown.clone() }
     }
 
+    /// Whether the service has what it needs and is not about to end.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.view().status == "ready"
+    }
+
     fn view(&self) -> ReadyView {
         let state = |wanted: Dependency| {
             let check = self.checks.iter().find(|check| check.dependency == wanted)?;

@@ -3,6 +3,7 @@
 
 mod client;
 mod problem;
+mod proxies;
 mod request;
 
 use std::io;
@@ -16,6 +17,7 @@ pub use client::client_builder;
 use tokio::net::TcpSocket;
 
 pub use problem::Problem;
+pub use proxies::{TRUSTED_PROXIES, TrustedProxies};
 pub use request::{RequestId, Route};
 
 use self::request::Meters;

@@ -7,6 +7,7 @@ pub mod health;
 pub mod http;
 pub mod shutdown;
 pub mod standard_webhooks;
+pub mod status;
 pub mod telemetry;
 
 use std::process::ExitCode;

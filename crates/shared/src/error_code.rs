@@ -30,6 +30,8 @@ pub enum ErrorCode {
     InvalidSignature,
     /// The token lacks the scope that the route needs.
     InsufficientScope,
+    /// Another site's page may have sent it in the name of somebody who is signed in.
+    ForeignRequest,
     /// Nothing has this address.
     NotFound,
     /// No sender of this name exists.
@@ -64,6 +66,8 @@ pub enum ErrorCode {
     DatabaseUnavailable,
     /// What is asked for could not be sent to who does it.
     RedisUnavailable,
+    /// As many event streams are open as one process serves.
+    TooManyStreams,
 }
 
 /// What is said of a code.
@@ -87,6 +91,7 @@ impl ErrorCode {
         Self::InvalidKey,
         Self::InvalidSignature,
         Self::InsufficientScope,
+        Self::ForeignRequest,
         Self::NotFound,
         Self::UnknownSource,
         Self::MethodNotAllowed,
@@ -104,6 +109,7 @@ impl ErrorCode {
         Self::SubscriptionUnconfirmed,
         Self::DatabaseUnavailable,
         Self::RedisUnavailable,
+        Self::TooManyStreams,
     ];
 
     const fn row(self) -> Row {
@@ -119,6 +125,7 @@ impl ErrorCode {
             Self::InvalidKey => ("invalid_key", 401, "The integration key is not valid here"),
             Self::InvalidSignature => ("invalid_signature", 401, "The signature is missing, wrong, or too old"),
             Self::InsufficientScope => ("insufficient_scope", 403, "The token lacks the scope this needs"),
+            Self::ForeignRequest => ("foreign_request", 403, "The request may come from another site"),
             Self::NotFound => ("not_found", 404, "Nothing is at this address"),
             Self::UnknownSource => ("unknown_source", 404, "No sender of this name exists"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "This address does not take this method"),
@@ -140,6 +147,7 @@ impl ErrorCode {
             }
             Self::DatabaseUnavailable => ("database_unavailable", 503, "The database did not answer; try again"),
             Self::RedisUnavailable => ("redis_unavailable", 503, "Redis did not answer; try again"),
+            Self::TooManyStreams => ("too_many_streams", 503, "Too many event streams are open; try again"),
         };
         Row { code, status, title }
     }

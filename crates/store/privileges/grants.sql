@@ -41,5 +41,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON receivers_gone TO tocsin_notifier;
 -- api: reads.
 GRANT SELECT ON alerts, incidents, incident_alerts, timeline, notifications, deliveries, dead_letters, silences, events,
     receivers_gone TO tocsin_api;
+-- How many deliveries wait, not what they hold.
+GRANT SELECT (seq) ON inbox TO tocsin_api;
 
 COMMIT;

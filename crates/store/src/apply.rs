@@ -21,6 +21,7 @@ use tocsin_shared::policy::Policy;
 use tocsin_shared::{Envelope, IncidentId};
 
 use crate::alert::{alerts_hear_in_txn, alerts_write_in_txn};
+use crate::changed;
 use crate::dead_letter::dead_letters_insert_in_txn;
 use crate::event::{decisions_insert_in_txn, repeats_insert_in_txn};
 use crate::event_id::event_ids_claim_in_txn;
@@ -89,9 +90,11 @@ impl Store {
                     }
                     work(connection).await
                 };
-                let done = connection.transaction(in_txn).await;
+                let done = changed::noting(connection.transaction(in_txn)).await;
                 raced.fetch_or(matches!(done, Err(StoreError::Raced)), Ordering::Relaxed);
-                done
+                let (done, changed) = done?;
+                self.observer.tell(changed);
+                Ok(done)
             }
             .scope_boxed()
         })
@@ -159,6 +162,9 @@ pub(crate) async fn changes_write_in_txn(
     }
     // Updates first: one may end the incident whose place in its group a new one takes.
     incidents_update_in_txn(connection, &changes.updated).await?;
+    changed::note(|noted| {
+        noted.incidents.extend(changes.updated.iter().chain(&changes.opened).map(|incident| incident.id));
+    });
     incidents_insert_in_txn(connection, &changes.opened).await?;
     alerts_write_in_txn(connection, &changes.alerts).await?;
     alerts_hear_in_txn(connection, &changes.heard).await?;

@@ -9,6 +9,7 @@ use diesel::sql_types::{Array, BigInt, Jsonb, Text, Timestamptz};
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl};
 use scoped_futures::ScopedFutureExt as _;
 
+use crate::changed;
 use crate::inbox::{NewRow, rows_insert_in_txn};
 use crate::{Operation, Store, StoreError};
 
@@ -49,6 +50,7 @@ pub(crate) async fn dead_letters_insert_in_txn(
         .bind::<Array<Text>, _>(letters.iter().map(|letter| clean(&letter.reason)).collect::<Vec<_>>())
         .execute(connection)
         .await?;
+    changed::note(|noted| noted.dead_letters = true);
     Ok(())
 }
 
@@ -136,6 +138,7 @@ pub(crate) async fn dead_letters_redrive_in_txn(
         };
     }
     rows_insert_in_txn(connection, &rows).await?;
+    changed::note(|noted| noted.dead_letters = true);
     let done = diesel::sql_query(FORGET).bind::<Array<BigInt>, _>(ids).execute(connection).await?;
     Ok(Redriven::Done(done))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use scoped_futures::ScopedFutureExt as _;
 use tocsin_shared::incident::FiringCounts;
@@ -156,6 +156,34 @@ impl Store {
         self.incident_where(move || incidents::table.filter(incidents::number.eq(number)).into_boxed()).await
     }
 
+    /// Those of these incidents that there are, as they are now; in the order in which they changed last.
+    pub async fn incidents_get(&self, ids: &[IncidentId]) -> Result<Vec<IncidentRecord>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+        let ids = &ids;
+        self.run(Operation::IncidentsGet, |connection| {
+            async move {
+                let rows: Vec<Row> = diesel::sql_query(THESE).bind::<Array<SqlUuid>, _>(ids).load(connection).await?;
+                rows.into_iter().map(IncidentRecord::try_from).collect()
+            }
+            .scope_boxed()
+        })
+        .await
+    }
+
+    /// At most 500 incidents that are open and have changed since then, or were closed since then; in the order in which they
+    /// changed. Costs as much as there are open ones.
+    pub async fn incidents_changed(&self, since: DateTime<Utc>) -> Result<Vec<IncidentRecord>, StoreError> {
+        self.run(Operation::IncidentsChanged, |connection| {
+            async move {
+                let query = diesel::sql_query(CHANGED).bind::<Timestamptz, _>(since).bind::<BigInt, _>(MAX_CHANGED);
+                let rows: Vec<Row> = query.load(connection).await?;
+                rows.into_iter().map(IncidentRecord::try_from).collect()
+            }
+            .scope_boxed()
+        })
+        .await
+    }
+
     async fn incident_where(
         &self,
         query: impl Fn() -> incidents::BoxedQuery<'static, Pg> + Sync,
@@ -194,6 +222,18 @@ fn filtered(filter: &IncidentFilter) -> incidents::BoxedQuery<'static, Pg> {
     }
     query
 }
+
+/// Most incidents that [`Store::incidents_changed`] gives.
+const MAX_CHANGED: i64 = 500;
+
+const THESE: &str = "SELECT * FROM incidents WHERE id = ANY($1) ORDER BY updated_at, number";
+
+/// Two conditions, so that each has its index.
+const CHANGED: &str = "\
+SELECT * FROM incidents WHERE status IN ('triggered', 'acknowledged') AND updated_at > $1
+UNION ALL
+SELECT * FROM incidents WHERE status IN ('resolved', 'canceled') AND resolved_at > $1
+ORDER BY updated_at, number LIMIT $2";
 
 /// The open ones, and of each group the one that was closed last, if that was lately enough. Found first and then locked by
 /// their ids: a row that changes while it is waited for is neither left out nor looked for anew.

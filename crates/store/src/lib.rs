@@ -9,6 +9,7 @@
 mod abort_point;
 mod alert;
 mod apply;
+mod changed;
 mod command;
 mod connection;
 mod dead_letter;
@@ -31,6 +32,7 @@ mod schema;
 mod silence;
 mod story;
 mod suppression;
+mod system;
 mod timeline;
 mod verify;
 
@@ -39,6 +41,7 @@ use std::time::Duration;
 pub use abort_point::AbortPoint;
 pub use alert::AlertFilter;
 pub use apply::Applied;
+pub use changed::Changed;
 pub use dead_letter::{DeadLetter, DeadLetterRecord, Redriven};
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::bb8::Pool;
@@ -59,6 +62,7 @@ pub use privileges::{Privileges, grant_privileges};
 pub use retention::Retention;
 use secrecy::SecretString;
 pub use story::{MAX_ALERTS_OF_STORY, StoryRecord};
+pub use system::{Figures, ReceiverFigures};
 pub use timeline::TimelineRecord;
 pub use verify::{INVARIANTS, Invariant, Violation, verify};
 
@@ -82,6 +86,7 @@ pub struct Store {
     refusals: pool::Refusals,
     patience: Patience,
     timeout: Duration,
+    observer: changed::Observer,
 }
 
 /// How long a Postgres that cannot be reached is tried again.

@@ -12,6 +12,7 @@ use scoped_futures::ScopedFutureExt as _;
 use secrecy::ExposeSecret as _;
 use tokio::sync::Notify;
 
+use crate::changed::Observer;
 use crate::{Operation, Patience, Store, StoreConfig, StoreError, connection, operation};
 
 impl Store {
@@ -58,7 +59,7 @@ impl Store {
             .test_on_check_out(true)
             .error_sink(bb8::ErrorSink::boxed_clone(&refusals))
             .build_unchecked(manager);
-        Self { pool, refusals, patience, timeout: config.timeout }
+        Self { pool, refusals, patience, timeout: config.timeout, observer: Observer::default() }
     }
 
     /// A connection from the pool.

@@ -15,7 +15,7 @@ use tocsin_shared::SilenceId;
 use tocsin_shared::silence::Silence;
 use uuid::Uuid;
 
-use crate::{Operation, Store, StoreError};
+use crate::{Operation, Store, StoreError, changed};
 
 /// The advisory lock of the silences: "hush" in ASCII.
 const SILENCES: i64 = 0x6875_7368;
@@ -134,6 +134,7 @@ pub(crate) async fn silence_insert_in_txn(
     connection: &mut AsyncPgConnection,
     silence: &Silence,
 ) -> Result<(), StoreError> {
+    changed::note(|noted| noted.silences.extend([silence.id]));
     let json = |column| move |source| StoreError::Json { column, source };
     let matchers = serde_json::to_value(&silence.matchers).map_err(json("silences.matchers"))?;
     let recurrence = silence.recurrence.as_ref().map(serde_json::to_value).transpose();
@@ -162,6 +163,7 @@ pub(crate) async fn silence_end_in_txn(
     id: SilenceId,
     at: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
+    changed::note(|noted| noted.silences.extend([id]));
     let ended = diesel::sql_query(END).bind::<SqlUuid, _>(id.as_uuid()).bind::<Timestamptz, _>(at);
     Ok(ended.execute(connection).await? > 0)
 }
@@ -173,6 +175,7 @@ pub(crate) async fn silence_delete_in_txn(
     connection: &mut AsyncPgConnection,
     id: SilenceId,
 ) -> Result<bool, StoreError> {
+    changed::note(|noted| noted.silences.extend([id]));
     Ok(diesel::sql_query(DELETE).bind::<SqlUuid, _>(id.as_uuid()).execute(connection).await? > 0)
 }
 

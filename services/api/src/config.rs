@@ -8,9 +8,12 @@ use tocsin_bus::BusConfig;
 use tocsin_service::config::{
     ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
 };
+use tocsin_service::http::{TRUSTED_PROXIES, TrustedProxies};
 use tocsin_store::StoreConfig;
 
-use crate::auth::Tokens;
+use crate::auth::{Seal, Tokens};
+use crate::kinds_of;
+use crate::system::Kinds;
 
 const LISTEN: Variable<SocketAddr> =
     Variable::new("TOCSIN_LISTEN", || SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)), "address and port of HTTP");
@@ -31,6 +34,7 @@ pub const VARIABLES: &[&dyn Documented] = &[
     &common::DATABASE_URL,
     &common::DATABASE_CONNECTIONS,
     &QUERY_TIMEOUT,
+    &TRUSTED_PROXIES,
 ];
 
 /// The configuration of the api.
@@ -44,6 +48,11 @@ pub struct Config {
     pub bus: BusConfig,
     /// Where the file is.
     pub config_path: Option<PathBuf>,
+    /// The proxies that say where requests come from.
+    pub(crate) proxies: TrustedProxies,
+    /// For sessions, where the file gives no secret.
+    pub(crate) seal: Seal,
+    pub(crate) kinds: Kinds,
     pub(crate) tokens: Tokens,
 }
 
@@ -60,13 +69,16 @@ impl Config {
             prefix: env.get(&common::REDIS_PREFIX),
             command_timeout: BUS_TIMEOUT,
         };
-        let config_path = env.get(&common::CONFIG);
-        let tokens = Document::load(config_path.as_deref()).and_then(|document| Tokens::from_document(&document, env));
-        let mut tokens = env.keep(tokens);
+        let (config_path, proxies, seal) = (env.get(&common::CONFIG), env.get(&TRUSTED_PROXIES), Seal::random());
+        let read = Document::load(config_path.as_deref()).and_then(|document| {
+            Tokens::from_document(&document, env, &seal).map(|tokens| Some((tokens, kinds_of(&document))))
+        });
+        let read = env.keep(read);
         env.finish()?;
-        if config_path.is_none() {
-            tokens = Tokens::demo();
-        }
-        Ok(Self { service, store, bus, config_path, tokens })
+        let (tokens, kinds) = match read {
+            Some(read) if config_path.is_some() => read,
+            _ => (Tokens::demo(seal.clone()), Kinds::new()),
+        };
+        Ok(Self { service, store, bus, config_path, proxies, seal, kinds, tokens })
     }
 }

@@ -1,28 +1,35 @@
 //! The API: incidents, alerts and silences, from Postgres, to whoever has a token; and the way by which responders act on
 //! them, as commands to the worker. Reading works while Redis is away.
 
+mod answers;
 mod auth;
 mod body;
 mod caller;
 mod commands;
 mod config;
+mod dashboard;
+mod events;
 mod metrics;
 mod params;
 mod routes;
+mod system;
 mod views;
 
 use actix_web::web;
 pub use config::{Config, VARIABLES};
-use tocsin_bus::BusError;
-use tocsin_service::config::Reloading;
+use tocsin_bus::{BusError, Changes, Overview};
+use tocsin_service::config::{Document, Reloading};
 use tocsin_service::health::{Dependency, Need, Readiness};
 use tocsin_service::http::{self, Problem, ServeError};
 use tocsin_service::shutdown::Shutdown;
+use tocsin_service::status::{Reporter, Status};
 use tocsin_shared::ErrorCode;
 use tocsin_store::{Store, StoreError};
 
-use crate::auth::Tokens;
+use crate::auth::{Door, Tokens};
 use crate::commands::Commands;
+use crate::events::Events;
+use crate::system::{Kinds, System};
 
 /// When to try again what a store did not answer, in seconds.
 const RETRY_AFTER_SECS: u32 = 1;
@@ -44,7 +51,10 @@ pub enum RunError {
 /// Serves until `shutdown` ends it.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let store = Store::new(&config.store);
-    let tokens = Reloading::follow(config.config_path.clone(), config.tokens, Tokens::from_document)?;
+    let (seal, proxies) = (config.seal, config.proxies);
+    let tokens = Reloading::follow(config.config_path.clone(), config.tokens, move |document, env| {
+        Tokens::from_document(document, env, &seal)
+    })?;
     let commands = Commands(tocsin_bus::Commands::start(&config.bus)?);
     let way = commands.clone();
     let pinged = store.clone();
@@ -59,13 +69,36 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
             async move { way.0.ping().await }
         })
         .build();
-    let (store, tokens, commands) = (web::Data::new(store), web::Data::new(tokens), web::Data::new(commands));
+    metrics::describe();
+    let reporter = Reporter::new("api", &config.service, &readiness, metrics::RATES).map_err(ServeError::from)?;
+    tokio::spawn(report(config.bus.clone(), reporter, shutdown.clone()));
+    let kinds = Reloading::follow(config.config_path, config.kinds, |document, _env| Ok(kinds_of(document)))?;
+    let system = web::Data::new(System::new(store.clone(), Overview::new(&config.bus)?, kinds));
+    let events = web::Data::from(Events::start(Changes::new(&config.bus)?, store.clone(), shutdown.clone()));
+    let (store, commands) = (web::Data::new(store), web::Data::new(commands));
+    let door = web::Data::new(Door::new(tokens, proxies));
     http::serve(&config.service, metrics::HTTP, readiness, shutdown, move |app| {
-        app.app_data(store.clone()).app_data(tokens.clone()).app_data(commands.clone());
+        app.app_data(system.clone()).app_data(events.clone());
+        app.app_data(store.clone()).app_data(door.clone()).app_data(commands.clone());
         routes::add(app);
     })
     .await?;
     Ok(())
+}
+
+/// Says how this process is until it ends.
+async fn report(bus: tocsin_bus::BusConfig, mut reporter: Reporter, shutdown: Shutdown) {
+    let name = reporter.name();
+    let reporting =
+        tocsin_bus::report(&bus, &name, move || reporter.next(), Status::is_stale, async { shutdown.stopping().await });
+    if let Err(error) = reporting.await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "cannot say how this process is");
+    }
+}
+
+/// The receivers of the file, each with its kind.
+fn kinds_of(document: &Document) -> Kinds {
+    document.receivers.iter().map(|receiver| (receiver.name.clone(), receiver.kind_name())).collect()
 }
 
 /// What a client is told of a failure of the store; the rest is logged here.

@@ -3,8 +3,11 @@
 mod explain;
 mod notifications;
 mod respond;
+mod session;
 mod silences;
+mod system;
 
+use actix_web::middleware::{Compat, Compress, from_fn};
 use actix_web::{HttpResponse, web};
 use tocsin_service::http::Problem;
 use tocsin_shared::board::Alert;
@@ -13,11 +16,16 @@ use tocsin_store::{AlertFilter, IncidentFilter, IncidentRecord, Store};
 
 use crate::auth::Reader;
 use crate::params::Params;
-use crate::unavailable;
 use crate::views::{AlertView, IncidentDetailView, IncidentView, ListView, TimelineView};
+use crate::{answers, dashboard, events, unavailable};
 
-/// Adds the routes.
+/// Adds the routes, and the dashboard at every address that is not one of them.
 pub(crate) fn add(app: &mut web::ServiceConfig) {
+    let all = web::scope("").configure(add_api).default_service(web::to(dashboard::serve));
+    app.service(all.wrap(from_fn(answers::finish)).wrap(Compat::new(Compress::default())));
+}
+
+fn add_api(app: &mut web::ServiceConfig) {
     app.service(web::resource("/api/v1/incidents").get(incident_list).post(respond::declare))
         .service(web::resource("/api/v1/incidents/{id}").get(incident_detail).patch(respond::change))
         .service(web::resource("/api/v1/incidents/{id}/alerts").get(incident_alerts))
@@ -27,7 +35,10 @@ pub(crate) fn add(app: &mut web::ServiceConfig) {
     explain::add(app);
     notifications::add(app);
     respond::add(app);
+    session::add(app);
     silences::add(app);
+    system::add(app);
+    events::add(app);
 }
 
 async fn incident_list(_: Reader, mut params: Params, store: web::Data<Store>) -> Result<HttpResponse, Problem> {

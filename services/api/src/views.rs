@@ -2,7 +2,9 @@
 
 mod explain;
 mod notice;
+mod session;
 mod silence;
+mod system;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -14,7 +16,9 @@ use tocsin_store::{IncidentRecord, Page, TimelineRecord, Window};
 
 pub(crate) use self::explain::{DeadLetterView, DecisionView};
 pub(crate) use self::notice::{NoticeDetailView, NoticeView};
+pub(crate) use self::session::SessionView;
 pub(crate) use self::silence::SilenceView;
+pub(crate) use self::system::{Known, ReceiverView, StreamView, SystemView};
 use crate::params::write_cursor;
 
 /// A list.

@@ -8,10 +8,11 @@ use tocsin_bus::BusConfig;
 use tocsin_service::config::{
     ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
 };
+use tocsin_service::http::{TRUSTED_PROXIES, TrustedProxies};
 use tocsin_store::StoreConfig;
 
 use crate::interactions::Settings;
-use crate::trust::{Integrations, TRUSTED_PROXIES, TrustedProxies};
+use crate::trust::Integrations;
 
 const LISTEN: Variable<SocketAddr> =
     Variable::new("TOCSIN_LISTEN", || SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)), "address and port of HTTP");

@@ -11,7 +11,7 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use tocsin_service::config::Reloading;
 use tocsin_service::config::document::OverLimit;
-use tocsin_service::http::{Problem, Route};
+use tocsin_service::http::{Problem, Route, TrustedProxies};
 use tocsin_service::telemetry::trace;
 use tocsin_shared::{ErrorCode, EventId, TraceContext};
 use tracing::Instrument as _;
@@ -21,7 +21,7 @@ use crate::body::Body;
 use crate::limits::{Key, Limiter, Standing, Verdict};
 use crate::metrics;
 use crate::sources::{self, Accepted, KeyPlace, Parsed, Request, Signed, Source, SourceError};
-use crate::trust::{self, Integration, Integrations, Sns, TrustedProxies};
+use crate::trust::{self, Integration, Integrations, Sns};
 
 /// Headers that name a delivery, in order of preference.
 const DELIVERY_ID_HEADERS: [HeaderName; 2] =

@@ -9,12 +9,10 @@
 
 mod integration;
 mod key;
-mod proxies;
 mod signature;
 pub(crate) mod slack;
 mod sns;
 
 pub(crate) use integration::{Integration, Integrations};
 pub(crate) use key::key_of;
-pub(crate) use proxies::{TRUSTED_PROXIES, TrustedProxies};
 pub(crate) use sns::Sns;

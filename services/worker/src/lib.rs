@@ -5,6 +5,7 @@
 
 mod apply;
 mod backoff;
+mod changes;
 mod commands;
 mod config;
 mod consume;
@@ -52,8 +53,8 @@ pub enum RunError {
 
 /// Consumes until `shutdown` begins, and finishes the batch in hand.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
-    let store = Store::new(&config.store);
     let publisher = Publisher::start(&config.bus)?;
+    let store = changes::tell(Store::new(&config.store), publisher.clone());
     let consumer = |stream| Consumer::new(&config.bus, stream, GROUP, &config.service.instance);
     let (events, asked) = (consumer(Stream::Events)?, consumer(Stream::Commands)?);
     let policy =

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use tocsin_shared::Policy;
 
 use super::{ConfigError, Problem, SecretSource};
-pub use api::{ApiSection, Scope, TokenSection};
+pub use api::{ApiLimitSection, ApiSection, Scope, TokenSection};
 use faults::Faults;
 pub use inhibition::InhibitionSection;
 pub use receivers::{

@@ -236,8 +236,8 @@ impl TopologyBuilder {
             ("TOCSIN_DEMO_TOKEN_SHA256".into(), hex::encode(Sha256::digest(common.token)).into()),
             ("TOCSIN_SLACK_WEBHOOK_URL".into(), slack.into()),
         ];
-        if service == Service::Ingest {
-            // The front door, which names the sender's address.
+        if matches!(service, Service::Ingest | Service::Api) {
+            // The front door, which names the client's address.
             env.push(("TOCSIN_TRUSTED_PROXIES".into(), "127.0.0.0/8".into()));
         }
         env.extend(common.config.map(|path| ("TOCSIN_CONFIG".into(), path.into())));

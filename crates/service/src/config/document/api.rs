@@ -1,12 +1,23 @@
 //! `api`: who may call the API.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use secrecy::SecretString;
-use serde::Deserialize;
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
 
+use super::super::{Environment, Problem};
 use super::{Faults, SecretSource};
+
+/// Requests of one token in a minute, unless the file says otherwise.
+const DEFAULT_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(6_000) {
+    Some(per_minute) => per_minute,
+    None => NonZeroU32::MIN,
+};
+/// Shortest `session_secret`, in bytes.
+const MIN_SESSION_SECRET_BYTES: usize = 32;
 
 /// `api`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -14,6 +25,51 @@ use super::{Faults, SecretSource};
 pub struct ApiSection {
     /// Who may call the API.
     pub tokens: Vec<TokenSection>,
+    /// How much each of them may ask for.
+    pub limit: ApiLimitSection,
+    session_secret: Option<SecretString>,
+    session_secret_file: Option<PathBuf>,
+    session_secret_env: Option<String>,
+}
+
+/// `api.limit`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiLimitSection {
+    /// Requests of one token in a minute, for each api process. 6,000 unless given.
+    pub per_minute: NonZeroU32,
+}
+
+impl Default for ApiLimitSection {
+    fn default() -> Self {
+        Self { per_minute: DEFAULT_PER_MINUTE }
+    }
+}
+
+impl ApiSection {
+    /// What the cookies of sessions are sealed with, if the file gives it: at least 32 bytes, the same for every api.
+    pub fn session_secret(&self, env: &Environment) -> Result<Option<SecretString>, Problem> {
+        self.session_source().map(|source| read_session_secret(&source, env)).transpose()
+    }
+
+    fn session_source(&self) -> Option<SecretSource> {
+        let source = SecretSource {
+            key: "api.session_secret".to_owned(),
+            inline: self.session_secret.clone(),
+            file: self.session_secret_file.clone(),
+            env: self.session_secret_env.clone(),
+        };
+        (source.inline.is_some() || source.file.is_some() || source.env.is_some()).then_some(source)
+    }
+}
+
+fn read_session_secret(source: &SecretSource, env: &Environment) -> Result<SecretString, Problem> {
+    let secret = source.resolve(env)?;
+    if secret.expose_secret().len() < MIN_SESSION_SECRET_BYTES {
+        let fault = format!("is shorter than {MIN_SESSION_SECRET_BYTES} bytes");
+        return Err(Problem::new(&source.key, fault, "make it with: openssl rand -hex 32"));
+    }
+    Ok(secret)
 }
 
 /// One of `api.tokens`.
@@ -24,13 +80,15 @@ pub struct TokenSection {
     pub name: String,
     /// What it allows.
     pub scopes: Vec<Scope>,
+    /// From when on it allows nothing any more; never unless given.
+    pub expires_at: Option<DateTime<Utc>>,
     sha256: Option<SecretString>,
     sha256_file: Option<PathBuf>,
     sha256_env: Option<String>,
 }
 
 /// What a token allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// To read.
@@ -56,6 +114,7 @@ impl TokenSection {
 
 /// Leaves everything that is wrong with the section in `faults`.
 pub(super) fn check(section: &ApiSection, faults: &mut Faults) {
+    faults.extend(section.session_source().and_then(|source| source.fault_in_place(read_session_secret)));
     let mut names = BTreeSet::new();
     for (index, token) in section.tokens.iter().enumerate() {
         if !names.insert(token.name.as_str()) {

@@ -63,6 +63,18 @@ impl ReceiverSection {
         self.kinds().into_iter().flatten().next()
     }
 
+    /// Its kind, as its key in the file.
+    #[must_use]
+    pub fn kind_name(&self) -> &'static str {
+        match self.kind() {
+            Some(ReceiverKind::Slack(_)) => "slack",
+            Some(ReceiverKind::Teams(_)) => "teams",
+            Some(ReceiverKind::Webhook(_)) => "webhook",
+            Some(ReceiverKind::Email(_)) => "email",
+            None => "silent",
+        }
+    }
+
     fn kinds(&self) -> [Option<ReceiverKind<'_>>; 4] {
         [
             self.slack.as_ref().map(ReceiverKind::Slack),

@@ -52,7 +52,7 @@ fn refused(service: Service) -> &'static [&'static str] {
             "UPDATE incidents SET status = 'resolved'",
             "DELETE FROM alerts",
             "SELECT id FROM alerts FOR UPDATE",
-            "SELECT seq FROM inbox",
+            "SELECT body FROM inbox",
             "SELECT id FROM event_ids",
             "UPDATE silences SET comment = ''",
             "UPDATE notifications SET status = 'pending'",
@@ -91,6 +91,7 @@ fn refused_commands(service: Service) -> &'static [&'static [&'static str]] {
             &["XADD", "NOTIFICATIONS", "*", "v", "1"],
             &["XADD", "COMMANDS", "*", "v", "1"],
             &["RPUSH", "OUTCOME", "{}"],
+            &["XADD", "CHANGES", "*", "v", "1"],
         ],
         Service::Api => &[
             &["XADD", "EVENTS", "*", "v", "1"],
@@ -101,6 +102,7 @@ fn refused_commands(service: Service) -> &'static [&'static [&'static str]] {
             &["XDEL", "COMMANDS", "1-1"],
             &["RPUSH", "OUTCOME", "{}"],
             &["BLPOP", "EVENTS", "1"],
+            &["XADD", "CHANGES", "*", "v", "1"],
         ],
     }
 }

@@ -2,14 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR};
+use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR, X_FORWARDED_PROTO};
 use ipnet::{IpNet, Ipv4Net};
-use tocsin_service::config::{Setting, Variable};
+use crate::config::{Setting, Variable};
 
-pub(crate) const TRUSTED_PROXIES: Variable<TrustedProxies> = Variable::new(
+/// The variable that lists them.
+pub const TRUSTED_PROXIES: Variable<TrustedProxies> = Variable::new(
     "TOCSIN_TRUSTED_PROXIES",
     TrustedProxies::default,
-    "addresses and networks of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,::1",
+    "addresses and networks of proxies whose X-Forwarded-For and -Proto are believed, such as 10.0.0.0/8,::1",
 );
 
 /// Bits before the IPv4 address in an IPv6 address that maps one.
@@ -17,7 +18,7 @@ const MAPPED_PREFIX: u8 = 96;
 
 /// The proxies whose `X-Forwarded-For` is believed. By default there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct TrustedProxies(Vec<IpNet>);
+pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
     /// Whom a request comes from, by the address of its connection and by `X-Forwarded-For`.
@@ -26,7 +27,8 @@ impl TrustedProxies {
     /// that is not one of our proxies is the client, and what stands before it is hearsay. Where an entry cannot be
     /// read, the one after it is the last that somebody trustworthy wrote. An IPv4 address is the same client, mapped
     /// into IPv6 or not.
-    pub(crate) fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    #[must_use]
+    pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines: Vec<_> = headers.get_all(X_FORWARDED_FOR).collect();
         let entries = lines.iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
@@ -40,6 +42,13 @@ impl TrustedProxies {
             }
         }
         client
+    }
+
+    /// Whether the client reached our proxy by https: `X-Forwarded-Proto` says so, and one of our proxies has sent it.
+    #[must_use]
+    pub fn is_https(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        let proto = headers.get(X_FORWARDED_PROTO).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        self.trusts(peer.to_canonical()) && proto.trim().eq_ignore_ascii_case("https")
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -112,6 +121,19 @@ mod tests {
         assert_eq!(client("10.0.0.0/8", "10.1.2.3", &[b"198.51.100.7"]), "198.51.100.7");
         assert_eq!(client("10.1.2.3", "10.1.2.3", &[b"2001:db8::7"]), "2001:db8::7");
         assert_eq!(client("10.0.0.0/8", "10.1.2.3", &[]), "10.1.2.3");
+    }
+
+    #[test]
+    fn only_a_trusted_peer_says_that_it_was_https() {
+        let proxies = TrustedProxies::parse("10.0.0.0/8").unwrap();
+        let is_https = |peer: &str, proto: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
+            proxies.is_https(peer.parse().unwrap(), &headers)
+        };
+        assert!(is_https("10.0.0.1", "https") && is_https("::ffff:10.0.0.1", "HTTPS"));
+        assert!(!is_https("10.0.0.1", "http") && !is_https("192.0.2.1", "https"));
+        assert!(!proxies.is_https("10.0.0.1".parse().unwrap(), &HeaderMap::new()));
     }
 
     #[test]
