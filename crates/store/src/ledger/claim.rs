@@ -41,7 +41,8 @@ pub struct Claim {
 
 /// A row is due when it waits for its time or its lease has run out, and comes first among the unfinished rows of the same
 /// incident and receiver: what is on its way before what waits, the older before the newer. So a receiver never sees the newer
-/// before the older. The join is lateral, so that a receiver costs as much as it has room for, whatever waits for others.
+/// before the older. The join is lateral, so that a receiver costs as much as it has room for, whatever waits for others;
+/// and what is found is an array, because Postgres cannot know how little it is, and would read the whole table to join it.
 const CLAIM: &str = "\
 UPDATE notifications AS notice SET
     status = 'sending', attempts = attempts + 1, lease_token = gen_random_uuid(),
