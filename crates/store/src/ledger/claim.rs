@@ -41,27 +41,29 @@ pub struct Claim {
 
 /// A row is due when it waits for its time or its lease has run out, and comes first among the unfinished rows of the same
 /// incident and receiver: what is on its way before what waits, the older before the newer. So a receiver never sees the newer
-/// before the older. The join is lateral, so that a receiver costs as much as it has room for, whatever waits for others.
+/// before the older. The join is lateral, so that a receiver costs as much as it has room for, whatever waits for others;
+/// and what is found is an array, because Postgres cannot know how little it is, and would read the whole table to join it.
 const CLAIM: &str = "\
 UPDATE notifications AS notice SET
     status = 'sending', attempts = attempts + 1, lease_token = gen_random_uuid(),
     lease_until = now() + make_interval(secs => $4)
-FROM UNNEST($1, $2, $3) AS room (receiver, destination, notices)
-CROSS JOIN LATERAL (
-    SELECT id FROM notifications AS due
-    WHERE due.receiver = room.receiver AND due.next_attempt_at <= now()
-    AND due.status IN ('pending', 'sending') AND (due.status = 'pending' OR due.lease_until < now())
-    AND NOT EXISTS (
-        SELECT FROM notifications AS first
-        WHERE first.incident_id = due.incident_id AND first.receiver = due.receiver
-        AND first.status IN ('pending', 'sending')
-        AND (first.status = 'pending', first.revision, first.instead_of)
-            < (due.status = 'pending', due.revision, due.instead_of))
-    ORDER BY due.next_attempt_at, due.id
-    LIMIT room.notices
-    FOR UPDATE SKIP LOCKED) AS due
-WHERE notice.id = due.id
-AND NOT EXISTS (SELECT FROM receivers_gone AS gone WHERE (gone.receiver, gone.destination) = (room.receiver, room.destination))
+WHERE id = ANY(ARRAY(
+    SELECT due.id FROM UNNEST($1, $2, $3) AS room (receiver, destination, notices)
+    CROSS JOIN LATERAL (
+        SELECT id FROM notifications AS due
+        WHERE due.receiver = room.receiver AND due.next_attempt_at <= now()
+        AND due.status IN ('pending', 'sending') AND (due.status = 'pending' OR due.lease_until < now())
+        AND NOT EXISTS (
+            SELECT FROM notifications AS first
+            WHERE first.incident_id = due.incident_id AND first.receiver = due.receiver
+            AND first.status IN ('pending', 'sending')
+            AND (first.status = 'pending', first.revision, first.instead_of)
+                < (due.status = 'pending', due.revision, due.instead_of))
+        ORDER BY due.next_attempt_at, due.id
+        LIMIT room.notices
+        FOR UPDATE SKIP LOCKED) AS due
+    WHERE NOT EXISTS (
+        SELECT FROM receivers_gone AS gone WHERE (gone.receiver, gone.destination) = (room.receiver, room.destination))))
 RETURNING notice.id, incident_id, notice.receiver, revision, kind, instead_of, because, attempts, created_at,
     coalesce(redriven_at, owed_since) AS owed_since, trace, lease_token,
     EXISTS (

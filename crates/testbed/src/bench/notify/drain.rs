@@ -148,7 +148,11 @@ impl Ground {
         for sender in senders {
             sender.await.map_err(|_panic| BenchError::Broken { what: "a sender ended early" })??;
         }
-        Ok(per_second(requests.len(), begun.elapsed()))
+        let took = begun.elapsed();
+        if self.provider.count() != requests.len() {
+            return Err(BenchError::Broken { what: "the loop did not send as much as the notifier" });
+        }
+        Ok(per_second(requests.len(), took))
     }
 
     /// What the double can do.
