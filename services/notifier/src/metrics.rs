@@ -14,6 +14,9 @@ const ATTEMPTS: &str = "tocsin_notifier_attempts_total";
 const ATTEMPT: &str = "tocsin_notifier_attempt_duration_seconds";
 const LATENCY: &str = "tocsin_notifier_delivery_latency_seconds";
 
+/// What the system page tells of a notifier, each with the counter that it is computed from.
+pub(crate) const RATES: &[(&str, &str)] = &[("attempts_per_s", ATTEMPTS)];
+
 pub(crate) fn describe() {
     describe_counter!(
         ATTEMPTS,

@@ -10,6 +10,7 @@ mod flood;
 mod inbox;
 mod kill_points;
 mod least_privilege;
+mod live;
 mod outage;
 mod peer_routing;
 mod real_clients;
