@@ -76,7 +76,7 @@ function Frame() {
   );
 }
 
-const TITLES = { board: 'Board', alerts: 'Alerts', silences: 'Silences', 'dead-letters': 'Dead letters', system: 'System' };
+const TITLES = { alerts: 'Alerts', silences: 'Silences', 'dead-letters': 'Dead letters', system: 'System' };
 
 function Content({ page }: { page: Page }) {
   switch (page.name) {
@@ -87,6 +87,8 @@ function Content({ page }: { page: Page }) {
     case 'sign-in':
     case 'nowhere':
       return <Nowhere />;
+    case 'board':
+      return <Board />;
     default:
       return <Titled name={page.name} />;
   }
@@ -95,8 +97,6 @@ function Content({ page }: { page: Page }) {
 function Titled({ name }: { name: keyof typeof TITLES }) {
   useTitle(TITLES[name]);
   switch (name) {
-    case 'board':
-      return <Board />;
     case 'alerts':
       return <Alerts />;
     case 'silences':

@@ -3,9 +3,11 @@
 import { shown } from './actions/act';
 import { show } from './actions/dialogs';
 import { LiveMark } from './live/Banner';
+import { Icon } from './ui/Icon';
 import { here, pageOf } from './router';
 import { endSession, session } from './session';
-import { chooseTheme, theme, THEMES } from './theme';
+import { chooseTheme, theme } from './theme';
+import { THEMES } from './theme-choice';
 
 const PLACES: [string, string, string[]][] = [
   ['/', 'Board', ['board', 'incident']],
@@ -37,6 +39,7 @@ export function Header() {
       <div class="top-tools">
         <LiveMark />
         <button type="button" class="button button-quiet" onClick={() => chooseTheme(next)} title={`Change to ${next}`} aria-label={`Theme: ${theme.value}. Change to ${next}`}>
+          <Icon shape="half" />
           {theme.value}
         </button>
         <button type="button" class="button button-quiet help-button" onClick={() => show({ kind: 'help' })} aria-label="Keys" aria-keyshortcuts="?">

@@ -18,7 +18,8 @@ export function chord(key: string, pending: string, known: (name: string) => boo
     if (known(both)) return { run: both, pending: '' };
   }
   if (known(key)) return { run: key, pending: '' };
-  return { run: null, pending: key.length === 1 ? key : '' };
+  // Shift comes before the key that it changes.
+  return { run: null, pending: key === 'Shift' ? pending : key.length === 1 ? key : '' };
 }
 
 function find(name: string): (() => void) | undefined {

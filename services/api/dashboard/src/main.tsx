@@ -4,7 +4,8 @@ import { render } from 'preact';
 import { watchWaiting } from './actions/act';
 import { App } from './App';
 import { listenToKeys } from './keyboard';
-import { followLinks } from './router';
+import { pauseWhen } from './live/connection';
+import { followLinks, here, pageOf } from './router';
 import { beginSession } from './session';
 import { tick } from './time';
 
@@ -12,6 +13,8 @@ followLinks();
 listenToKeys();
 watchWaiting();
 tick();
+// A hidden board still counts in its title.
+pauseWhen(() => pageOf(here.value.path).name !== 'board');
 void beginSession();
 
 const root = document.getElementById('app');

@@ -12,7 +12,7 @@ export interface Paged<T> extends Resource<List<T>> {
 
 /** `load` gives the page after a cursor, or the first one. */
 export function usePaged<T>(key: string, load: (cursor: string | null, signal?: AbortSignal) => Promise<List<T>>): Paged<T> {
-  const resource = useResource<List<T>>(key, (signal) => load(null, signal));
+  const resource = useResource<List<T>>(key, (signal) => load(null, signal), true);
   const [loadingMore, setLoadingMore] = useState(false);
   const cursor = resource.data?.next_cursor ?? null;
   const more = useCallback(() => {
@@ -22,5 +22,5 @@ export function usePaged<T>(key: string, load: (cursor: string | null, signal?: 
       .catch(() => resource.reload())
       .finally(() => setLoadingMore(false));
   }, [key, cursor]);
-  return { ...resource, more: cursor ? more : null, loadingMore };
+  return { ...resource, more: cursor && !resource.loading ? more : null, loadingMore };
 }

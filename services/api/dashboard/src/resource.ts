@@ -14,8 +14,11 @@ export interface Resource<T> {
   set: (change: (data: T) => T) => void;
 }
 
-/** Loads what `key` names; another key drops what was there. */
-export function useResource<T>(key: string, load: (signal: AbortSignal) => Promise<T>): Resource<T> {
+/**
+ * Loads what `key` names. Another key drops what was there, or with `keep` shows it until the other is loaded: a filter
+ * must not take away the control that changed it.
+ */
+export function useResource<T>(key: string, load: (signal: AbortSignal) => Promise<T>, keep = false): Resource<T> {
   const [state, setState] = useState<{ key: string; data: T | null; problem: Problem | null; loading: boolean }>({
     key,
     data: null,
@@ -29,7 +32,7 @@ export function useResource<T>(key: string, load: (signal: AbortSignal) => Promi
 
   useEffect(() => {
     const aborting = new AbortController();
-    setState((old) => (old.key === key ? { ...old, loading: true } : { key, data: null, problem: null, loading: true }));
+    setState((old) => ({ key, data: old.key === key || keep ? old.data : null, problem: old.key === key ? old.problem : null, loading: true }));
     latest.current(aborting.signal).then(
       (data) => !aborting.signal.aborted && setState({ key, data, problem: null, loading: false }),
       (error: unknown) => {
@@ -46,7 +49,7 @@ export function useResource<T>(key: string, load: (signal: AbortSignal) => Promi
     setState((old) => (old.data === null ? old : { ...old, data: change(old.data) }));
   }, []);
   const current = state.key === key;
-  return { data: current ? state.data : null, problem: current ? state.problem : null, loading: state.loading, reload, set };
+  return { data: current || keep ? state.data : null, problem: current ? state.problem : null, loading: state.loading, reload, set };
 }
 
 /** Calls back once things have been quiet for a moment, for events that come in heaps; at the latest after ten such. */

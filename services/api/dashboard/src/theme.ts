@@ -1,25 +1,7 @@
 // Dark or light: as the system says, unless somebody has chosen.
 
 import { signal } from '@preact/signals';
-
-export type Theme = 'system' | 'light' | 'dark';
-export const THEMES: readonly Theme[] = ['system', 'light', 'dark'];
-const KEY = 'tocsin.theme';
-
-/** What was chosen. A browser that keeps nothing follows the system. */
-export function chosenTheme(): Theme {
-  try {
-    const kept = window.localStorage.getItem(KEY);
-    return THEMES.find((theme) => theme === kept) ?? 'system';
-  } catch {
-    return 'system';
-  }
-}
-
-export function applyTheme(theme: Theme): void {
-  if (theme === 'system') delete document.documentElement.dataset['theme'];
-  else document.documentElement.dataset['theme'] = theme;
-}
+import { applyTheme, chosenTheme, KEY, type Theme } from './theme-choice';
 
 export const theme = signal<Theme>(typeof window === 'undefined' ? 'system' : chosenTheme());
 

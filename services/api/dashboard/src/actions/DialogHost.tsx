@@ -3,16 +3,18 @@
 import { deleteSilence } from '../api/calls';
 import { tell } from '../live/connection';
 import { SilenceDialog } from '../pages/silences/SilenceDialog';
-import { openDialog } from './dialogs';
+import { type OpenDialog, openDialog } from './dialogs';
 import { Help } from './Help';
 import { ActionDialog, SeverityDialog, TextDialog } from './IncidentDialogs';
 import { toast } from './toasts';
 
 export function Dialogs() {
   const dialog = openDialog.value;
-  switch (dialog?.kind) {
-    case undefined:
-      return null;
+  return dialog ? <Shown key={dialog.id} dialog={dialog} /> : null;
+}
+
+function Shown({ dialog }: { dialog: OpenDialog }) {
+  switch (dialog.kind) {
     case 'help':
       return <Help />;
     case 'resolve':

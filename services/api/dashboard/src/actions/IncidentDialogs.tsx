@@ -30,7 +30,7 @@ export function ActionDialog({ title, action, run, failed, danger = false, child
     event?.preventDefault();
     setSending(true);
     run(key)
-      .then(close, (error: unknown) => {
+      .then(() => close(), (error: unknown) => {
         const found = error instanceof Problem ? error : unanswered();
         // Refused for good, what is sent next is another command.
         if (!found.passes) setKey(newKey());
@@ -48,7 +48,7 @@ export function ActionDialog({ title, action, run, failed, danger = false, child
         {children}
         {problem && <ProblemNote problem={problem} what={failed} />}
         <div class="form-foot">
-          <button type="button" class="button" onClick={close}>
+          <button type="button" class="button" onClick={() => close()}>
             Back
           </button>
           <button type="submit" class={danger ? 'button button-danger' : 'button button-primary'} disabled={sending}>

@@ -10,7 +10,16 @@ export type OpenDialog =
   | { kind: 'delete-silence'; silence: Silence }
   | { kind: 'redrive-all'; what: string; count: number; run: () => Promise<void> };
 
-export const openDialog = signal<OpenDialog | null>(null);
+export const openDialog = signal<(OpenDialog & { id: number }) | null>(null);
 
-export const show = (dialog: OpenDialog): void => void (openDialog.value = dialog);
-export const close = (): void => void (openDialog.value = null);
+let last = 0;
+
+export function show(dialog: OpenDialog): void {
+  last += 1;
+  openDialog.value = { ...dialog, id: last };
+}
+
+/** Closes the dialog that is open; with an id, only if it is still that one. */
+export function close(id?: number): void {
+  if (id === undefined || openDialog.value?.id === id) openDialog.value = null;
+}

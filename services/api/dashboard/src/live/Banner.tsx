@@ -20,8 +20,9 @@ export function Banner() {
       {lost && (
         <p>
           <Icon shape="triangle" />
-          <strong>The live connection is lost.</strong> Reconnecting
-          <span aria-hidden="true">{age ? `; last update ${age} ago.` : '.'}</span>
+          <span>
+            <strong>The live connection is lost.</strong> Reconnecting<span aria-hidden="true">{age ? `; last update ${age} ago.` : '.'}</span>
+          </span>
         </p>
       )}
     </div>
@@ -31,7 +32,7 @@ export function Banner() {
 export function LiveMark() {
   const state = liveState.value;
   if (state === 'off') return null;
-  const words = { connecting: 'connecting', live: 'live', lost: 'reconnecting' }[state];
+  const words = { connecting: 'connecting', live: 'live', lost: 'reconnecting', paused: 'paused' }[state];
   return (
     <span class={`live live-${state}`}>
       <Icon shape={state === 'live' ? 'dot' : 'ring'} />

@@ -9,8 +9,13 @@ import { EventStreamParser, type StreamEvent } from './event-stream';
 /** A server beats every 15 s. Without a sign of life for so long, the connection counts as lost. */
 const SILENCE_TIMEOUT_MS = 45_000;
 const WATCH_EVERY_MS = 5_000;
+/**
+ * A page that nobody looks at for so long lets go of its connection: over HTTP/1.1 a browser has six of them for all
+ * its tabs together. It resumes where it was once it is looked at.
+ */
+const HIDDEN_TIMEOUT_MS = 30_000;
 
-export type LiveState = 'off' | 'connecting' | 'live' | 'lost';
+export type LiveState = 'off' | 'connecting' | 'live' | 'lost' | 'paused';
 
 export const liveState = signal<LiveState>('off');
 /** When the server was last heard, as milliseconds since the epoch; 0 before. */
@@ -38,6 +43,12 @@ export function tell<K extends keyof Events>(kind: K, data: Events[K]): void {
 }
 
 let running: AbortController | null = null;
+let mayPause = (): boolean => false;
+
+/** Says which pages may let go while they are hidden. */
+export function pauseWhen(condition: () => boolean): void {
+  mayPause = condition;
+}
 
 export function startLive(onSignedOut: () => void): void {
   if (running) return;
@@ -59,12 +70,14 @@ async function keepConnected(stop: AbortSignal, onSignedOut: () => void): Promis
   let failures = 0;
   liveState.value = 'connecting';
   while (!stop.aborted) {
+    await untilSeen(stop);
     const outcome = await listen(stop, lastId, (id) => (lastId = id)).catch(() => 'failed' as const);
     if (stop.aborted) return;
     if (outcome === 'unauthorized') return onSignedOut();
     // What was live begins to count anew; what never was waits longer each time.
     failures = isLive() ? 0 : failures + 1;
-    liveState.value = 'lost';
+    liveState.value = isForgotten() ? 'paused' : 'lost';
+    if (isForgotten()) continue;
     await pause(backoffMs(failures), stop);
   }
 }
@@ -74,7 +87,7 @@ async function listen(stop: AbortSignal, lastId: string, seen: (id: string) => v
   const abort = () => attempt.abort();
   stop.addEventListener('abort', abort);
   let heard = Date.now();
-  const watch = setInterval(() => Date.now() - heard > SILENCE_TIMEOUT_MS && attempt.abort(), WATCH_EVERY_MS);
+  const watch = setInterval(() => (Date.now() - heard > SILENCE_TIMEOUT_MS || isForgotten()) && attempt.abort(), WATCH_EVERY_MS);
   try {
     const headers: Record<string, string> = { Accept: 'text/event-stream' };
     if (lastId) headers['Last-Event-ID'] = lastId;
@@ -119,6 +132,22 @@ function take({ type, data }: StreamEvent): void {
     return;
   }
   tell(type as 'incident', content as Incident);
+}
+
+let hiddenSince = 0;
+if (typeof document !== 'undefined') {
+  document.addEventListener('visibilitychange', () => (hiddenSince = document.hidden ? Date.now() : 0));
+}
+
+/** Whether nobody has looked at this page for a while, and it may let go. */
+const isForgotten = (): boolean => hiddenSince > 0 && Date.now() - hiddenSince > HIDDEN_TIMEOUT_MS && mayPause();
+
+/** Waits as long as nobody looks. */
+async function untilSeen(stop: AbortSignal): Promise<void> {
+  while (isForgotten() && !stop.aborted) {
+    liveState.value = 'paused';
+    await pause(WATCH_EVERY_MS, stop);
+  }
 }
 
 /** Waits, but no longer than until the network is back or the page is looked at again. */

@@ -2,11 +2,15 @@
 
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
-import { close } from '../actions/dialogs';
+import { close, openDialog } from '../actions/dialogs';
+import { Icon } from './Icon';
 
 export function Dialog({ title, children, wide = false }: { title: string; children: ComponentChildren; wide?: boolean }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
+  // The browser tells late that it has closed a dialog: another one may be open by then.
+  const mine = useRef(openDialog.peek()?.id ?? 0).current;
+  const closeThis = () => close(mine);
   useEffect(() => {
     const before = document.activeElement instanceof HTMLElement ? document.activeElement : null;
     const element = dialog.current;
@@ -22,14 +26,14 @@ export function Dialog({ title, children, wide = false }: { title: string; child
       ref={dialog}
       class={wide ? 'dialog dialog-wide' : 'dialog'}
       aria-labelledby={id}
-      onClose={close}
-      onClick={(event) => event.target === dialog.current && close()}
+      onClose={closeThis}
+      onClick={(event) => event.target === dialog.current && closeThis()}
     >
       <div class="dialog-body">
         <header class="dialog-head">
           <h2 id={id}>{title}</h2>
-          <button type="button" class="button button-quiet" onClick={close} aria-label="Close">
-            esc
+          <button type="button" class="button button-quiet" onClick={closeThis} aria-label="Close">
+            <Icon shape="cross" />
           </button>
         </header>
         {children}

@@ -7,7 +7,7 @@ import { announcement, toast } from '../../actions/toasts';
 import type { Incident } from '../../api/types';
 import { useKeys } from '../../keyboard';
 import { on } from '../../live/connection';
-import { here, navigate } from '../../router';
+import { here } from '../../router';
 import { useResource } from '../../resource';
 import { may } from '../../session';
 import { Loading, More, ProblemNote } from '../../ui/States';
@@ -16,15 +16,20 @@ import { EmptyBoard } from './EmptyBoard';
 import { isFiltered, matches, readFilter } from './filter';
 import { Filters } from './Filters';
 import { type Board as BoardData, loadBoard, loadMore } from './load';
-import { withChange } from './order';
+import { MAX_LIVE_ROWS, withChange } from './order';
+import { useTitle } from '../../title';
 import { Row } from './Row';
 import { useSelection } from './selection';
+
+/** Whether it has just begun: an old one that changes may be new to the board, and is no news. */
+const isYoung = ({ status, triggered_at, updated_at }: Incident): boolean =>
+  status === 'triggered' && Date.parse(updated_at) - Date.parse(triggered_at) < 60_000;
 
 export function Board() {
   const query = here.value.query;
   const filter = readFilter(query);
   const key = JSON.stringify(filter);
-  const board = useResource<BoardData>(key, (signal) => loadBoard(filter, signal));
+  const board = useResource<BoardData>(key, (signal) => loadBoard(filter, signal), true);
   const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
   const [loadingMore, setLoadingMore] = useState(false);
   const list = useRef<HTMLUListElement>(null);
@@ -37,17 +42,16 @@ export function Board() {
       on('incident', (changed) => {
         const isNew = matches(filter, changed) && !latest.current.some(({ id }) => id === changed.id);
         if (isNew) setFresh((old) => new Set([...old].slice(-50)).add(changed.id));
-        if (isNew && changed.status === 'triggered') {
+        if (isNew && isYoung(changed)) {
           announcement.value = `New ${changed.severity} incident ${changed.incident_number}: ${changed.title}`;
         }
-        board.set((data) => {
-          const incidents = withChange(data.incidents, changed, filter);
-          return { ...data, incidents, total: data.total + incidents.length - data.incidents.length };
-        });
+        board.set((data) => withChange(data, changed, filter));
       }),
     [key],
   );
 
+  const unseen = known.filter(({ status }) => status === 'triggered').length;
+  useTitle(unseen > 0 ? `(${unseen}) Board` : 'Board');
   const selection = useSelection(list, known);
   const withSelected = (action: (incident: Incident) => void, needs?: 'respond') => () => {
     const incident = selection.current();
@@ -58,7 +62,6 @@ export function Board() {
   useKeys({
     j: () => selection.move(1),
     k: () => selection.move(-1),
-    Enter: withSelected((incident) => navigate(`/incidents/${incident.incident_number}`)),
     a: withSelected(acknowledge, 'respond'),
     r: withSelected((incident) => show({ kind: 'resolve', incident }), 'respond'),
     n: withSelected((incident) => show({ kind: 'note', incident }), 'respond'),
@@ -85,14 +88,19 @@ export function Board() {
       {!board.data && !board.problem && <Loading what="incidents" />}
       {board.data && known.length === 0 && <EmptyBoard filtered={isFiltered(filter)} />}
       {known.length > 0 && (
-        <ul class="rows" role="list" ref={list} aria-label="Incidents" onFocusIn={selection.onFocus}>
+        <ul class="rows" role="list" ref={list} aria-label="Incidents" aria-busy={board.loading} onFocusIn={selection.onFocus}>
           {known.map((incident) => (
             <Row key={incident.id} incident={incident} fresh={fresh.has(incident.id)} waits={waiting.value.has(incident.id)} />
           ))}
         </ul>
       )}
       {board.data && (
-        <More more={board.data.cursors.length > 0 ? more : null} loading={loadingMore} shown={known.length} total={board.data.total} />
+        <More more={board.data.cursors.length > 0 && !board.loading ? more : null} loading={loadingMore} shown={known.length} total={board.data.total} />
+      )}
+      {board.data && board.data.cursors.length === 0 && known.length < board.data.total && known.length >= MAX_LIVE_ROWS && (
+        <p class="muted">
+          These are the worst {known.length} of {board.data.total}. Filter to see the others.
+        </p>
       )}
     </>
   );

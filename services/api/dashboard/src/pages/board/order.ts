@@ -21,10 +21,17 @@ export function merge(known: readonly Incident[], more: readonly Incident[]): In
   return [...byId.values()].sort(compare);
 }
 
-/** The list after an incident has changed. News that is older than what is known changes nothing. */
-export function withChange(known: readonly Incident[], changed: Incident, filter: BoardFilter): readonly Incident[] {
+/** Most rows that the board grows to by itself: in a storm the worst stay, and the others are a filter away. */
+export const MAX_LIVE_ROWS = 1_000;
+
+/** The board after an incident has changed. News that is older than what is known changes nothing. */
+export function withChange<B extends { incidents: readonly Incident[]; total: number }>(board: B, changed: Incident, filter: BoardFilter): B {
+  const known = board.incidents;
   const old = known.find((incident) => incident.id === changed.id);
-  if (old && old.version > changed.version) return known;
-  if (matches(filter, changed)) return merge(known, [changed]);
-  return old ? known.filter((incident) => incident.id !== changed.id) : known;
+  if (old && old.version > changed.version) return board;
+  if (!matches(filter, changed)) {
+    return old ? { ...board, incidents: known.filter((incident) => incident !== old), total: board.total - 1 } : board;
+  }
+  const most = Math.max(known.length, MAX_LIVE_ROWS);
+  return { ...board, incidents: merge(known, [changed]).slice(0, most), total: board.total + (old ? 0 : 1) };
 }

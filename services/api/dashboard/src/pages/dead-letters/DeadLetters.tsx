@@ -151,7 +151,7 @@ function Notices() {
         </label>
         {may('admin') && found.length > 0 && (
           <button type="button" class="button" onClick={() => show({ kind: 'redrive-all', what: receiver ? `dead notifications of ${receiver}` : 'dead notifications', count: total, run: redriveAll })}>
-            Redrive all {total}…
+            Redrive all ({total})…
           </button>
         )}
       </div>

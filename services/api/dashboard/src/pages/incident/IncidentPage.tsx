@@ -71,11 +71,11 @@ export function IncidentPage({ id }: { id: string }) {
       <div class="columns">
         <div class="column">
           <Timeline entries={data.timeline} />
+          <Why of="incidents" id={data.id} revision={data.version} />
         </div>
         <div class="column">
           <AlertsOf alerts={data.alerts} total={data.alert_count} />
           <Notifications list={notifications} />
-          <Why of="incidents" id={data.id} revision={data.version} />
         </div>
       </div>
     </article>

@@ -66,7 +66,7 @@ export function SilenceDialog({ labels, about }: { labels: Labels; about: string
         )}
         {problem && <ProblemNote problem={problem} what="The silence was not made." />}
         <div class="form-foot">
-          <button type="button" class="button" onClick={close}>
+          <button type="button" class="button" onClick={() => close()}>
             Back
           </button>
           <button type="submit" class="button button-primary" disabled={sending}>

@@ -1,6 +1,6 @@
 // Silences: who is not told of what, and until when.
 
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { shown } from '../../actions/act';
 import { show } from '../../actions/dialogs';
 import { toast } from '../../actions/toasts';
@@ -18,6 +18,8 @@ import { Empty, Loading, More, ProblemNote } from '../../ui/States';
 import { Ago } from '../../ui/Time';
 import { useRowKeys } from '../../ui/row-keys';
 
+const RANK: Record<Silence['status'], number> = { active: 0, pending: 1, expired: 2 };
+
 export function Silences() {
   const { query } = here.value;
   const chosen = query.get('id');
@@ -31,7 +33,8 @@ export function Silences() {
   const rows = useRowKeys();
   const create = () => show({ kind: 'silence', labels: {}, about: '' });
   useKeys(may('respond') ? { s: create } : {});
-  const found = list.data?.data ?? [];
+  // What is in force comes first; within that, the newest.
+  const found = [...(list.data?.data ?? [])].sort((a, b) => RANK[a.status] - RANK[b.status]);
   return (
     <>
       <header class="page-head">
@@ -77,8 +80,12 @@ function SilenceRow({ silence, chosen }: { silence: Silence; chosen: boolean }) 
     toast(outcome.done ? 'The silence has ended.' : 'Sent, waiting: a worker will end it.');
     tell('silence', { id });
   };
+  const item = useRef<HTMLLIElement>(null);
+  useEffect(() => {
+    if (chosen) item.current?.scrollIntoView({ block: 'center' });
+  }, [chosen]);
   return (
-    <li class={chosen ? 'row silence row-chosen' : 'row silence'} tabIndex={-1} data-row>
+    <li ref={item} class={chosen ? 'row silence row-chosen' : 'row silence'} tabIndex={-1} data-row>
       <div class="silence-what">
         <ul class="labels" role="list">
           {matchers.map((matcher) => (

@@ -1,7 +1,7 @@
 // What each part is doing: enough to see where it stands still.
 
 import type { System } from '../../api/types';
-import { duration, now } from '../../time';
+import { duration } from '../../time';
 import { StatusBadge } from '../../ui/Badge';
 import { Loading, ProblemNote } from '../../ui/States';
 import { Ago } from '../../ui/Time';
@@ -9,7 +9,7 @@ import { Chart } from './Chart';
 import { series, useSystem } from './poll';
 import { compact } from './series';
 
-/** A service that was not seen for so long counts as gone, in milliseconds. */
+/** A service that was not seen for so long counts as gone, in milliseconds, by the clock of those that were. */
 const UNSEEN_MS = 30_000;
 
 export function SystemPage() {
@@ -119,12 +119,13 @@ function Receivers({ receivers }: { receivers: System['receivers'] }) {
 }
 
 function Services({ services }: { services: System['services'] }) {
+  const newest = Math.max(0, ...services.map(({ seen_at }) => new Date(seen_at).getTime()));
   return (
     <section aria-label="Services">
       <h2>Services</h2>
       <ul class="cards" role="list">
         {services.map((service) => {
-          const unseen = now.value - new Date(service.seen_at).getTime() > UNSEEN_MS;
+          const unseen = newest - new Date(service.seen_at).getTime() > UNSEEN_MS;
           return (
             <li key={service.instance} class="card">
               <h3>
