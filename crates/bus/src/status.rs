@@ -21,15 +21,21 @@ const CONNECTIONS: u32 = 2;
 /// Writes what a process says of itself, until `end`; then takes it back.
 ///
 /// `next` makes the text, in JSON. `is_stale` says of another's text whether that one has been gone for long: those are removed
-/// once, at the beginning.
+/// once, at the beginning. What cannot be said is not: it is about the last seconds.
 pub async fn report(
-    config: &BusConfig,
-    name: &str,
+    config: BusConfig,
+    name: String,
     mut next: impl FnMut() -> String,
     is_stale: impl Fn(&str) -> bool,
     end: impl Future<Output = ()>,
-) -> Result<(), BusError> {
-    let pool = client::connect(config, 1)?;
+) {
+    let pool = match client::connect(&config, 1) {
+        Ok(pool) => pool,
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot say how this process is");
+            return;
+        }
+    };
     let key: Arc<str> = keys::status(&config.prefix).into();
     let run = async |name: &'static str, arguments: Vec<Value>| {
         pool.custom::<Value, _>(CustomCommand::new_static(name, ClusterHash::FirstKey, false), arguments).await
@@ -40,12 +46,14 @@ pub async fn report(
     loop {
         if !is_clean && let Ok(known) = run("HGETALL", vec![key()]).await {
             let known: HashMap<String, String> = known.convert().unwrap_or_default();
-            for (name, _) in known.into_iter().filter(|(_, text)| is_stale(text)) {
+            let stale: Vec<String> =
+                known.into_iter().filter(|(_, text)| is_stale(text)).map(|(name, _)| name).collect();
+            for name in stale {
                 let _ = run("HDEL", vec![key(), name.into()]).await;
             }
             is_clean = true;
         }
-        if let Err(error) = run("HSET", vec![key(), name.into(), next().into()]).await {
+        if let Err(error) = run("HSET", vec![key(), name.as_str().into(), next().into()]).await {
             tracing::debug!(%error, "could not say how this process is");
         }
         tokio::select! {
@@ -55,7 +63,6 @@ pub async fn report(
     }
     let _ = run("HDEL", vec![key(), name.into()]).await;
     client::close(&pool).await;
-    Ok(())
 }
 
 /// How it goes with a stream.
@@ -113,9 +120,11 @@ impl Overview {
             figures.pending += group.pending as u64;
             figures.lag = figures.lag.max(group.lag.unwrap_or_default() as u64);
             let oldest = if group.pending > 0 {
-                let summary: (u64, Option<String>, Option<String>, redis::Value) =
-                    within(self.timeout, redis::cmd("XPENDING").arg(&key).arg(&group.name).query_async(&mut *connection))
-                        .await?;
+                let summary: (u64, Option<String>, Option<String>, redis::Value) = within(
+                    self.timeout,
+                    redis::cmd("XPENDING").arg(&key).arg(&group.name).query_async(&mut *connection),
+                )
+                .await?;
                 summary.1
             } else {
                 (figures.lag > 0).then_some(group.last_delivered_id)

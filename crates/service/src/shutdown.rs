@@ -67,4 +67,9 @@ impl Shutdown {
     pub async fn stopping(&self) {
         self.stopping.cancelled().await;
     }
+
+    /// The same, for a task that outlives its caller.
+    pub fn into_stopping(self) -> impl Future<Output = ()> + Send + 'static {
+        self.stopping.cancelled_owned()
+    }
 }

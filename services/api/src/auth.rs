@@ -160,7 +160,8 @@ impl Door {
         let Some(peer) = request.peer_addr() else {
             return Err(Problem::new(ErrorCode::Internal));
         };
-        let standing = self.sign_ins.take(row_of(self.proxies.client_address(peer.ip(), request.headers())), SIGN_INS_PER_MINUTE);
+        let standing =
+            self.sign_ins.take(row_of(self.proxies.client_address(peer.ip(), request.headers())), SIGN_INS_PER_MINUTE);
         request.extensions_mut().insert(standing);
         if let Some(seconds) = standing.retry_after() {
             return Err(Problem::new(ErrorCode::RateLimited).retry_after(seconds));

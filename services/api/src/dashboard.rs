@@ -112,7 +112,8 @@ mod tests {
         for path in ["", "incidents/7", "alerts/01990a3e-0000-7000-8000-000000000000", "sign-in", "system"] {
             assert!(is_page(path), "{path}");
         }
-        for path in ["api", "api/v1/nothing", "favicon.ico", "assets/app-0.js", "health/x", "openapi.json", ".git/x.y"] {
+        for path in ["api", "api/v1/nothing", "favicon.ico", "assets/app-0.js", "health/x", "openapi.json", ".git/x.y"]
+        {
             assert!(!is_page(path), "{path}");
         }
     }

@@ -70,8 +70,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         })
         .build();
     metrics::describe();
-    let reporter = Reporter::new("api", &config.service, &readiness, metrics::RATES).map_err(ServeError::from)?;
-    tokio::spawn(report(config.bus.clone(), reporter, shutdown.clone()));
+    let mut reporter = Reporter::new("api", &config.service, &readiness, metrics::RATES).map_err(ServeError::from)?;
+    let (name, ended) = (reporter.name(), shutdown.clone().into_stopping());
+    tokio::spawn(tocsin_bus::report(config.bus.clone(), name, move || reporter.next(), Status::is_stale, ended));
     let kinds = Reloading::follow(config.config_path, config.kinds, |document, _env| Ok(kinds_of(document)))?;
     let system = web::Data::new(System::new(store.clone(), Overview::new(&config.bus)?, kinds));
     let events = web::Data::from(Events::start(Changes::new(&config.bus)?, store.clone(), shutdown.clone()));
@@ -84,16 +85,6 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     })
     .await?;
     Ok(())
-}
-
-/// Says how this process is until it ends.
-async fn report(bus: tocsin_bus::BusConfig, mut reporter: Reporter, shutdown: Shutdown) {
-    let name = reporter.name();
-    let reporting =
-        tocsin_bus::report(&bus, &name, move || reporter.next(), Status::is_stale, async { shutdown.stopping().await });
-    if let Err(error) = reporting.await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "cannot say how this process is");
-    }
 }
 
 /// The receivers of the file, each with its kind.

@@ -63,8 +63,7 @@ impl System {
         let now = Utc::now();
         let present = |status: &Status| status.is_present(now);
         let statuses = self.bus.statuses().await?;
-        let mut services: Vec<Status> =
-            statuses.iter().filter_map(|text| Status::read(text)).filter(present).collect();
+        let mut services: Vec<Status> = statuses.iter().filter_map(|text| Status::read(text)).filter(present).collect();
         services.sort_unstable_by(|a, b| (&a.service, &a.instance).cmp(&(&b.service, &b.instance)));
         let mut streams = Vec::with_capacity(STREAMS.len());
         for (name, stream) in STREAMS {

@@ -26,6 +26,7 @@ use tocsin_service::config::Reloading;
 use tocsin_service::health::{Dependency, Need, Readiness};
 use tocsin_service::http::{self, ServeError};
 use tocsin_service::shutdown::Shutdown;
+use tocsin_service::status::{Reporter, Status};
 
 use tocsin_store::Store;
 
@@ -74,6 +75,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         })
         .check(Dependency::Redis, Need::Alternative, move || std::future::ready(watched.redis_is_usable()))
         .build();
+    let mut reporter = Reporter::new("ingest", &service, &readiness, metrics::RATES).map_err(ServeError::from)?;
+    let (name, ended) = (reporter.name(), shutdown.clone().into_stopping());
+    tokio::spawn(tocsin_bus::report(bus.clone(), name, move || reporter.next(), Status::is_stale, ended));
     let watching = tokio::spawn({
         let (gate, log, store) = (Arc::clone(&gate), log.clone(), store.clone());
         async move { accept::watch(&gate, &log, &store).await }

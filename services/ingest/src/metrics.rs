@@ -42,6 +42,9 @@ impl Path {
     }
 }
 
+/// What the system page tells of an ingest, each with the counter that it is computed from.
+pub(crate) const RATES: &[(&str, &str)] = &[("webhooks_per_s", WEBHOOKS), ("alerts_per_s", ALERTS)];
+
 pub(crate) fn describe() {
     describe_counter!(WEBHOOKS, "Webhooks by source and outcome: accepted, or the code of the refusal");
     describe_counter!(ALERTS, "Alerts in accepted webhooks, by source");

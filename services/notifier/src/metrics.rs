@@ -53,6 +53,9 @@ impl DeathCause {
     }
 }
 
+/// What the system page tells of a notifier, each with the counter that it is computed from.
+pub(crate) const RATES: &[(&str, &str)] = &[("attempts_per_s", ATTEMPTS)];
+
 pub(crate) fn describe() {
     describe_counter!(
         ATTEMPTS,

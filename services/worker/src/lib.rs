@@ -22,6 +22,7 @@ use tocsin_service::config::Reloading;
 use tocsin_service::health::{Dependency, Need, Readiness};
 use tocsin_service::http::{self, ServeError};
 use tocsin_service::shutdown::Shutdown;
+use tocsin_service::status::{Reporter, Status};
 use tocsin_store::Store;
 
 use crate::commands::Commands;
@@ -75,6 +76,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         })
         .build();
     metrics::describe();
+    let mut reporter =
+        Reporter::new("worker", &config.service, &readiness, metrics::RATES).map_err(ServeError::from)?;
+    let (name, ended) = (reporter.name(), shutdown.clone().into_stopping());
+    tokio::spawn(tocsin_bus::report(config.bus.clone(), name, move || reporter.next(), Status::is_stale, ended));
 
     let tuning = config.tuning;
     let drain = Drain {

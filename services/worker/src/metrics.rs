@@ -26,6 +26,10 @@ const DUTY: &str = "tocsin_worker_duty_duration_seconds";
 const COMMANDS: &str = "tocsin_worker_commands_total";
 const COMMAND: &str = "tocsin_worker_command_duration_seconds";
 
+/// What the system page tells of a worker, each with the counter that it is computed from.
+pub(crate) const RATES: &[(&str, &str)] =
+    &[("deliveries_per_s", DELIVERIES), ("notices_per_s", NOTICES), ("commands_per_s", COMMANDS)];
+
 /// The way by which a delivery came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Path {

@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::config::{Setting, Variable};
 use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR, X_FORWARDED_PROTO};
 use ipnet::{IpNet, Ipv4Net};
-use crate::config::{Setting, Variable};
 
 /// The variable that lists them.
 pub const TRUSTED_PROXIES: Variable<TrustedProxies> = Variable::new(

@@ -10,6 +10,7 @@ mod flood;
 mod inbox;
 mod kill_points;
 mod least_privilege;
+mod live;
 mod notify_isolation;
 mod notify_loss;
 mod outage;

@@ -10,7 +10,7 @@ use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::cookie::{Cookie, SameSite};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
 use tocsin_service::config::{ExposeSecret as _, SecretString};
@@ -41,8 +41,8 @@ impl Session {
     pub(super) fn begin(sha256: &[u8; 32], token_expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
         let mut token = [0; PREFIX];
         token.copy_from_slice(&sha256[..PREFIX]);
-        let end = now + LIFETIME;
-        Self { token, expires_at: token_expires_at.map_or(end, |expires_at| end.min(expires_at)) }
+        let end = now.trunc_subsecs(0) + LIFETIME;
+        Self { token, expires_at: token_expires_at.map_or(end, |expires_at| end.min(expires_at.trunc_subsecs(0))) }
     }
 }
 

@@ -82,6 +82,9 @@ mod tests {
         assert_eq!(text, expected);
         assert_eq!(joined(&[], Some("7-1")), "id: 7-1\n\n");
         assert_eq!(joined(&[Frame::dead_letter()], None), "event: dead_letter\ndata: {}\n\n");
-        assert_eq!((reset(Some("7-1")).as_str(), position(None).as_str()), ("id: 7-1\nevent: reset\ndata: {}\n\n", "\n"));
+        assert_eq!(
+            (reset(Some("7-1")).as_str(), position(None).as_str()),
+            ("id: 7-1\nevent: reset\ndata: {}\n\n", "\n")
+        );
     }
 }

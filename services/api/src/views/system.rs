@@ -109,7 +109,8 @@ impl ReceiverView {
         let quiet = |(name, kind): &(String, &'static str)| (name.clone(), Self::quiet(name, kind));
         let mut all: BTreeMap<String, Self> = kinds.iter().map(quiet).collect();
         for figures in figures {
-            let kind = kinds.iter().find(|(name, _)| *name == figures.receiver).map_or("unconfigured", |(_, kind)| *kind);
+            let kind =
+                kinds.iter().find(|(name, _)| *name == figures.receiver).map_or("unconfigured", |(_, kind)| *kind);
             all.insert(figures.receiver.clone(), Self::of(figures, kind));
         }
         all.into_values().collect()

@@ -10,11 +10,16 @@
 
 mod api;
 mod bodies;
+mod dashboard;
 mod database;
+mod events;
 mod lists;
 mod notifications;
 mod parameters;
 mod refusals;
 mod respond;
+mod sessions;
+mod system;
 mod tokens;
+mod validators;
 mod worker;

@@ -18,16 +18,16 @@ const ROUTES: [&str; 7] = [
 
 impl Api {
     /// Puts a new `tocsin.yaml` in place and says so.
-    async fn reload(&self, yaml: &str) {
+    pub(crate) async fn reload(&self, yaml: &str) {
         std::fs::write(self.topology.folder().join("tocsin.yaml"), yaml).unwrap();
         self.process().signal(Signal::SIGHUP).await.unwrap();
     }
 
-    async fn status_of(&self, token: &str) -> u16 {
+    pub(crate) async fn status_of(&self, token: &str) -> u16 {
         self.get_as(token, "/api/v1/incidents").await.status().as_u16()
     }
 
-    async fn answers(&self, token: &str, status: u16) {
+    pub(crate) async fn answers(&self, token: &str, status: u16) {
         let what = format!("{token} to be answered {status}");
         let look = async || poll::expect(self.status_of(token).await, |seen| *seen == status);
         poll::until(what, DEADLINE, look).await.unwrap();

@@ -63,7 +63,7 @@ fn refused(service: Service) -> &'static [&'static str] {
     }
 }
 
-/// Commands that a service's Redis user is refused; `EVENTS`, `COMMANDS`, `NOTIFICATIONS` and `OUTCOME` stand for
+/// Commands that a service's Redis user is refused; `EVENTS`, `COMMANDS`, `NOTIFICATIONS`, `CHANGES` and `OUTCOME` stand for
 /// the keys.
 fn refused_commands(service: Service) -> &'static [&'static [&'static str]] {
     match service {
@@ -143,6 +143,7 @@ async fn redis_refuses_each_service_what_is_not_its_own() {
                 "EVENTS" => key("events"),
                 "COMMANDS" => key("commands"),
                 "NOTIFICATIONS" => key("notifications"),
+                "CHANGES" => format!("{}:v1:changes", tenant.redis_prefix()),
                 "OUTCOME" => key("outcome:01990a3e-0000-7000-8000-000000000000"),
                 arg => arg.to_owned(),
             });
