@@ -19,6 +19,7 @@ mod event_id;
 mod inbox;
 mod incident;
 mod ledger;
+mod list;
 mod load;
 mod migrations;
 mod operation;
@@ -29,7 +30,9 @@ mod privileges;
 mod retention;
 mod schema;
 mod silence;
+mod statement;
 mod suppression;
+mod tally;
 mod timeline;
 mod verify;
 
@@ -49,9 +52,10 @@ pub use incident::{IncidentFilter, IncidentRecord};
 pub use ledger::{
     Attempt, ClaimedNotice, DeliveryRecord, NoticeFilter, NoticeRecord, NoticesRedriven, RedrivenNotice, Verdict,
 };
+pub use list::{IncidentPlace, NoPlace};
 pub use migrations::migrate;
 pub use operation::Operation;
-pub use page::{Page, Window};
+pub use page::{Page, Total, Window};
 pub use parts::Parts;
 pub use privileges::{Privileges, grant_privileges};
 pub use retention::Retention;

@@ -52,6 +52,7 @@ pub enum Operation {
     SilenceGet,
     SilenceList,
     SuppressionStep,
+    TalliesFold,
     TimelineList,
 }
 
@@ -88,6 +89,7 @@ impl Operation {
             Self::SilenceGet => "silence_get",
             Self::SilenceList => "silence_list",
             Self::SuppressionStep => "suppression_step",
+            Self::TalliesFold => "tallies_fold",
             Self::TimelineList => "timeline_list",
         }
     }

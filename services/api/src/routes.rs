@@ -32,8 +32,8 @@ pub(crate) fn add(app: &mut web::ServiceConfig) {
 
 async fn incident_list(_: Reader, mut params: Params, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
     let filter = IncidentFilter {
-        status: params.take("status")?,
-        severity: params.take("severity")?,
+        status: params.take_each("status")?,
+        severity: params.take_each("severity")?,
         labels: params.labels()?,
         text: params.text()?,
         created_after: params.take("created_after")?,
@@ -42,7 +42,7 @@ async fn incident_list(_: Reader, mut params: Params, store: web::Data<Store>) -
     let window = params.window()?;
     params.finish()?;
     let page = store.incident_list(&filter, window).await.map_err(unavailable)?;
-    Ok(HttpResponse::Ok().json(ListView::<IncidentView>::new(page, &window, |record| record.number)))
+    Ok(HttpResponse::Ok().json(ListView::<IncidentView>::new(page, &window)))
 }
 
 async fn incident_detail(_: Reader, id: web::Path<String>, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
@@ -98,16 +98,16 @@ async fn incident_find(store: &Store, id: &str) -> Result<IncidentRecord, Proble
 
 async fn alert_list(_: Reader, mut params: Params, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
     let filter = AlertFilter {
-        source: params.take("source")?,
-        status: params.take("status")?,
-        severity: params.take("severity")?,
+        source: params.take_words("source")?,
+        status: params.take_each("status")?,
+        severity: params.take_each("severity")?,
         labels: params.labels()?,
         text: params.text()?,
     };
     let window = params.window()?;
     params.finish()?;
     let page = store.alert_list(&filter, window).await.map_err(unavailable)?;
-    Ok(HttpResponse::Ok().json(ListView::<AlertView>::new(page, &window, |alert| alert.id)))
+    Ok(HttpResponse::Ok().json(ListView::<AlertView>::new(page, &window)))
 }
 
 async fn alert_detail(_: Reader, id: web::Path<String>, store: web::Data<Store>) -> Result<HttpResponse, Problem> {

@@ -18,6 +18,7 @@ mod ledger;
 mod lists;
 mod outage;
 mod privileges;
+mod reads;
 mod redrive;
 mod schema;
 mod stage;
