@@ -23,7 +23,7 @@ use crate::schema::{alerts, incident_alerts};
 use crate::{Operation, Page, Store, StoreError, Window};
 
 /// Most alerts of one incident that one request shows.
-const MAX_ALERTS_OF_INCIDENT: i64 = 500;
+pub(crate) const MAX_ALERTS_OF_INCIDENT: i64 = 500;
 
 /// Which alerts a list shows. What is empty or `None` does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct AlertFilter {
 
 #[derive(Debug, Queryable, Selectable, QueryableByName)]
 #[diesel(table_name = alerts, check_for_backend(Pg))]
-struct Row {
+pub(crate) struct Row {
     id: Uuid,
     integration: String,
     fingerprint: String,

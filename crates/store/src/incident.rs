@@ -50,7 +50,7 @@ pub struct IncidentRecord {
 
 #[derive(Debug, Queryable, Selectable, QueryableByName)]
 #[diesel(table_name = incidents, check_for_backend(Pg))]
-struct Row {
+pub(crate) struct Row {
     id: Uuid,
     number: i64,
     title: String,

@@ -8,8 +8,8 @@ mod silences;
 use actix_web::{HttpResponse, web};
 use tocsin_service::http::Problem;
 use tocsin_shared::board::Alert;
-use tocsin_shared::{AlertId, ErrorCode, IncidentId};
-use tocsin_store::{AlertFilter, IncidentFilter, IncidentRecord, Store};
+use tocsin_shared::{AlertId, ErrorCode};
+use tocsin_store::{AlertFilter, IncidentDetail, IncidentFilter, IncidentName, IncidentRecord, Store};
 
 use crate::auth::Reader;
 use crate::params::Params;
@@ -46,13 +46,15 @@ async fn incident_list(_: Reader, mut params: Params, store: web::Data<Store>) -
 }
 
 async fn incident_detail(_: Reader, id: web::Path<String>, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
-    let record = incident_find(&store, &id).await?;
-    let id = record.incident.id;
-    let (alerts, timeline) = (store.incident_alerts(id).await, store.timeline_list(id).await);
+    let detail = match incident_name(&id) {
+        Some(name) => store.incident_detail(name).await.map_err(unavailable)?,
+        None => None,
+    };
+    let IncidentDetail { record, alerts, timeline } = detail.ok_or_else(no_incident)?;
     Ok(HttpResponse::Ok().json(IncidentDetailView {
         incident: record.into(),
-        alerts: alerts.map_err(unavailable)?.into_iter().map(AlertView::from).collect(),
-        timeline: timeline.map_err(unavailable)?.into_iter().map(TimelineView::from).collect(),
+        alerts: alerts.into_iter().map(AlertView::from).collect(),
+        timeline: timeline.into_iter().map(TimelineView::from).collect(),
     }))
 }
 
@@ -86,14 +88,20 @@ async fn incident_timeline(
 
 /// The incident that an address names, by its id or its number.
 async fn incident_find(store: &Store, id: &str) -> Result<IncidentRecord, Problem> {
-    let record = if let Ok(number) = id.parse::<i64>() {
-        store.incident_get_by_number(number).await.map_err(unavailable)?
-    } else if let Ok(id) = id.parse::<IncidentId>() {
-        store.incident_get(id).await.map_err(unavailable)?
-    } else {
-        None
+    let record = match incident_name(id) {
+        Some(IncidentName::Number(number)) => store.incident_get_by_number(number).await.map_err(unavailable)?,
+        Some(IncidentName::Id(id)) => store.incident_get(id).await.map_err(unavailable)?,
+        None => None,
     };
-    record.ok_or_else(|| Problem::new(ErrorCode::NotFound).detail("no incident has this id or number"))
+    record.ok_or_else(no_incident)
+}
+
+fn incident_name(text: &str) -> Option<IncidentName> {
+    text.parse().map(IncidentName::Number).or_else(|_| text.parse().map(IncidentName::Id)).ok()
+}
+
+fn no_incident() -> Problem {
+    Problem::new(ErrorCode::NotFound).detail("no incident has this id or number")
 }
 
 async fn alert_list(_: Reader, mut params: Params, store: web::Data<Store>) -> Result<HttpResponse, Problem> {

@@ -128,7 +128,10 @@ async fn notices_are_listed_by_fate_receiver_and_incident_newest_first() {
         store.notice_list(&NoticeFilter::default(), Window { before: None, offset: 0, limit: 2 }).await.unwrap();
     let rest = Window { before: first.next, offset: 0, limit: 2 };
     let rest = store.notice_list(&NoticeFilter::default(), rest).await.unwrap();
-    assert_eq!((first.next.is_some(), rest.next.is_some(), [first.items, rest.items].concat()), (true, false, all.clone()));
+    assert_eq!(
+        (first.next.is_some(), rest.next.is_some(), [first.items, rest.items].concat()),
+        (true, false, all.clone())
+    );
     let of = |notice: &NoticeRecord| NoticeFilter { incident: Some(notice.incident_id), ..NoticeFilter::default() };
     assert_eq!(notices(&store, of(&all[0])).await.len(), 2);
     let nobody = NoticeFilter { receiver: vec!["dev".to_owned()], ..NoticeFilter::default() };

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tocsin_testbed::bench::worker::Pace;
-use tocsin_testbed::bench::{ingest, worker};
+use tocsin_testbed::bench::{api, ingest, worker};
 
 use crate::bed::stores::folder;
 use crate::turn::Turn;
@@ -35,5 +35,19 @@ async fn the_bench_of_the_worker_measures_everybody_and_finds_everything_applied
     let names: HashSet<_> = report.metrics.iter().map(|metric| metric.name.as_str()).collect();
     for name in ["worker.applied_over_upsert", "worker.growth", "worker.rss_mib", "pipeline.visible_p99_ms"] {
         assert!(names.contains(name), "{name} is missing: {report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bench_of_the_api_reads_everything_from_both_databases() {
+    let _turn = Turn::alone().await;
+    let folder = folder();
+    let options = api::Options { rounds: 1, duration: Duration::from_secs(1), incidents: 3_000, clients: 4 };
+    let report = api::run(options, folder.path()).await.unwrap();
+    println!("{report}");
+    assert!(report.metrics.iter().all(|metric| metric.value() > 0.0), "{report}");
+    let names: HashSet<_> = report.metrics.iter().map(|metric| metric.name.as_str()).collect();
+    for name in ["list_p95_ms", "detail_p95_ms", "alerts_p95_ms", "search_p95_ms", "growth", "detail_over_bare"] {
+        assert!(names.contains(format!("api.{name}").as_str()), "{name} is missing: {report}");
     }
 }
