@@ -152,7 +152,7 @@ impl Store {
         self.run(Operation::AlertList, |connection| {
             async move {
                 let rows = list(connection, &question(filter), window, |row: &Row| row.id).await?;
-                let items = rows.rows.into_iter().map(Alert::try_from).collect::<Result<_, _>>()?;
+                let items = rows.items.into_iter().map(Alert::try_from).collect::<Result<_, _>>()?;
                 Ok(Page { items, total: rows.total, next: rows.next.map(AlertId::from_uuid) })
             }
             .scope_boxed()

@@ -134,8 +134,8 @@ impl Store {
         self.run(Operation::IncidentList, |connection| {
             async move {
                 let place = |row: &Row| IncidentPlace { created_at: row.created_at, number: row.number };
-                let Rows { rows, total, next } = list(connection, &question(filter), window, place).await?;
-                let items = rows.into_iter().map(IncidentRecord::try_from).collect::<Result<_, _>>()?;
+                let Rows { items, total, next } = list(connection, &question(filter), window, place).await?;
+                let items = items.into_iter().map(IncidentRecord::try_from).collect::<Result<_, _>>()?;
                 Ok(Page { items, total, next })
             }
             .scope_boxed()

@@ -28,6 +28,7 @@ mod page;
 mod parts;
 mod pool;
 mod privileges;
+mod replica;
 mod retention;
 mod schema;
 mod silence;
@@ -85,6 +86,8 @@ pub struct Store {
     refusals: pool::Refusals,
     patience: Patience,
     timeout: Duration,
+    /// Where reads go, if not to the pool.
+    replica: Option<std::sync::Arc<replica::Replica>>,
 }
 
 /// How long a Postgres that cannot be reached is tried again.

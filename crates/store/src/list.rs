@@ -34,7 +34,7 @@ const MAX_COUNT: i64 = 10_000;
 
 /// A window, before its rows are what they are of.
 pub(crate) struct Rows<R, P> {
-    pub(crate) rows: Vec<R>,
+    pub(crate) items: Vec<R>,
     pub(crate) total: Total,
     /// Where the rest begins.
     pub(crate) next: Option<P>,
@@ -78,7 +78,7 @@ where
             } else {
                 question.rows_at(found.places).load(connection).await?
             };
-            Ok(Rows { rows, total: found.total, next: found.next })
+            Ok(Rows { items: rows, total: found.total, next: found.next })
         })
         .await
 }
@@ -100,7 +100,7 @@ where
     let has_more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| has_more).map(place);
-    Ok(Rows { rows, total, next })
+    Ok(Rows { items: rows, total, next })
 }
 
 async fn total<P: Place>(connection: &mut AsyncPgConnection, question: &Question<'_, P>) -> Result<Total, StoreError> {

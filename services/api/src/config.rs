@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tocsin_bus::BusConfig;
 use tocsin_service::config::{
-    ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
+    ConfigError, DatabaseAddress, Document, Documented, Environment, SecretString, ServiceConfig, Variable, common,
 };
 use tocsin_store::StoreConfig;
 
@@ -14,6 +14,11 @@ use crate::auth::Tokens;
 
 const LISTEN: Variable<SocketAddr> =
     Variable::new("TOCSIN_LISTEN", || SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)), "address and port of HTTP");
+const REPLICA_URL: Variable<Option<SecretString>> = Variable::new(
+    "TOCSIN_DATABASE_REPLICA_URL",
+    || None,
+    "address of a replica of Postgres, which reads go to first (or …_FILE); unset means that all go to TOCSIN_DATABASE_URL",
+);
 const QUERY_TIMEOUT: Variable<Duration> = Variable::new(
     "TOCSIN_API_QUERY_TIMEOUT",
     || Duration::from_secs(3),
@@ -30,6 +35,7 @@ pub const VARIABLES: &[&dyn Documented] = &[
     &common::REDIS_PREFIX,
     &common::DATABASE_URL,
     &common::DATABASE_CONNECTIONS,
+    &REPLICA_URL,
     &QUERY_TIMEOUT,
 ];
 
@@ -40,6 +46,8 @@ pub struct Config {
     pub service: ServiceConfig,
     /// Where the state is.
     pub store: StoreConfig,
+    /// Where reads go first, if not there.
+    pub replica: Option<StoreConfig>,
     /// Where responders' commands go.
     pub bus: BusConfig,
     /// Where the file is.
@@ -55,6 +63,7 @@ impl Config {
         let store = StoreConfig { url, connections, timeout: env.get(&QUERY_TIMEOUT), application: "tocsin-api" };
         let bounds = Duration::from_millis(100)..=Duration::from_secs(30);
         env.check(bounds.contains(&store.timeout), &QUERY_TIMEOUT, "use a duration from 100ms to 30s");
+        let replica = env.get(&REPLICA_URL).map(|url| StoreConfig { url, ..store.clone() });
         let bus = BusConfig {
             url: env.get(&common::REDIS_URL),
             prefix: env.get(&common::REDIS_PREFIX),
@@ -67,6 +76,6 @@ impl Config {
         if config_path.is_none() {
             tokens = Tokens::demo();
         }
-        Ok(Self { service, store, bus, config_path, tokens })
+        Ok(Self { service, store, replica, bus, config_path, tokens })
     }
 }

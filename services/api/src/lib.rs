@@ -43,7 +43,10 @@ pub enum RunError {
 
 /// Serves until `shutdown` ends it.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
-    let store = Store::new(&config.store);
+    let store = match &config.replica {
+        Some(replica) => Store::with_replica(&config.store, replica),
+        None => Store::new(&config.store),
+    };
     let tokens = Reloading::follow(config.config_path.clone(), config.tokens, Tokens::from_document)?;
     let commands = Commands(tocsin_bus::Commands::start(&config.bus)?);
     let way = commands.clone();

@@ -197,7 +197,7 @@ async fn of_all(
     let Window { before, offset, limit } = window;
     let window = Window { before: before.map(NotificationId::as_uuid), offset, limit };
     let rows = list(connection, &question, window, |row: &Row| row.id).await?;
-    let items = rows.rows.into_iter().map(NoticeRecord::try_from).collect::<Result<_, _>>()?;
+    let items = rows.items.into_iter().map(NoticeRecord::try_from).collect::<Result<_, _>>()?;
     Ok(Page { items, total: rows.total, next: rows.next.map(NotificationId::from_uuid) })
 }
 

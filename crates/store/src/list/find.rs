@@ -43,12 +43,13 @@ pub(super) async fn window<P: Place>(
     if !walked.is_enough(enough) && seems_common {
         walked = longer(connection, question, walked).await?;
     }
-    if !walked.is_enough(enough) && question.wanted.can_be_found() {
-        if let Some(all) = find(connection, question).await? {
-            let total = Total::exactly(i64::try_from(all.len()).unwrap_or(i64::MAX));
-            let places = all.into_iter().filter(|place| window.before.is_none_or(|before| *place < before)).collect();
-            return Ok(Walk { places, stopped: None }.window(window, total));
-        }
+    if !walked.is_enough(enough)
+        && question.wanted.can_be_found()
+        && let Some(all) = find(connection, question).await?
+    {
+        let total = Total::exactly(i64::try_from(all.len()).unwrap_or(i64::MAX));
+        let places = all.into_iter().filter(|place| window.before.is_none_or(|before| *place < before)).collect();
+        return Ok(Walk { places, stopped: None }.window(window, total));
     }
     if !walked.is_enough(enough) && !seems_common {
         walked = longer(connection, question, walked).await?;
@@ -79,7 +80,7 @@ async fn walk<P: Place>(
     most: i64,
 ) -> Result<Walk<P>, StoreError> {
     let looked = P::looked(question.walk(from, most), connection).await?;
-    let stopped = looked.last().filter(|last| last.looked == most).map(|last| last.place);
+    let stopped = looked.last().filter(|last| last.of_all == most).map(|last| last.place);
     Ok(Walk { places: matching(question, looked), stopped })
 }
 
@@ -89,7 +90,7 @@ async fn find<P: Place>(
     question: &Question<'_, P>,
 ) -> Result<Option<Vec<P>>, StoreError> {
     let looked = P::looked(question.find(MAX_FOUND), connection).await?;
-    if looked.first().is_some_and(|first| first.looked > MAX_FOUND) {
+    if looked.first().is_some_and(|first| first.of_all > MAX_FOUND) {
         return Ok(None);
     }
     let mut places = matching(question, looked);
@@ -99,10 +100,10 @@ async fn find<P: Place>(
 
 /// Those that match by what we look at ourselves as well.
 fn matching<P: Place>(question: &Question<'_, P>, looked: Vec<Looked<P>>) -> Vec<P> {
-    let matchers = &question.wanted.matchers;
+    let asked = &question.wanted.matchers;
     let matches = |row: &Looked<P>| {
         let values = row.asked.iter().map(|value| value.as_deref().unwrap_or_default());
-        row.matches && matchers.iter().zip(values).all(|(matcher, value)| matcher.matches_value(value))
+        row.matches && asked.iter().zip(values).all(|(matcher, value)| matcher.matches_value(value))
     };
     looked.into_iter().filter(matches).map(|row| row.place).collect()
 }

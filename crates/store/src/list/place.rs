@@ -21,7 +21,7 @@ pub(crate) struct Looked<P> {
     /// The labels that we ask about ourselves.
     pub(crate) asked: Vec<Option<String>>,
     /// How many were looked at in all.
-    pub(crate) looked: i64,
+    pub(crate) of_all: i64,
 }
 
 /// The order of a list.
@@ -39,7 +39,7 @@ pub(crate) trait Place: Copy + Ord + Send + Sync + 'static {
     fn compared<'a>(self, operator: &'static str, statement: Statement<'a>) -> Statement<'a>;
 
     /// Adds the names of these places, as an array.
-    fn named<'a>(places: Vec<Self>, statement: Statement<'a>) -> Statement<'a>;
+    fn named(places: Vec<Self>, statement: Statement<'_>) -> Statement<'_>;
 
     /// Asks for rows that were looked at.
     fn looked(
@@ -116,7 +116,7 @@ impl Place for IncidentPlace {
             .sql(")")
     }
 
-    fn named<'a>(places: Vec<Self>, statement: Statement<'a>) -> Statement<'a> {
+    fn named(places: Vec<Self>, statement: Statement<'_>) -> Statement<'_> {
         statement.bind::<Array<BigInt>, _>(places.into_iter().map(|place| place.number).collect::<Vec<_>>())
     }
 
@@ -129,7 +129,7 @@ impl Place for IncidentPlace {
             place: Self { created_at: row.created_at, number: row.number },
             matches: row.matches,
             asked: row.asked,
-            looked: row.looked,
+            of_all: row.looked,
         };
         Ok(rows.into_iter().map(looked).collect())
     }
@@ -158,7 +158,7 @@ impl Place for Uuid {
         statement.sql("id ").sql(operator).sql(" ").bind::<SqlUuid, _>(self)
     }
 
-    fn named<'a>(places: Vec<Self>, statement: Statement<'a>) -> Statement<'a> {
+    fn named(places: Vec<Self>, statement: Statement<'_>) -> Statement<'_> {
         statement.bind::<Array<SqlUuid>, _>(places)
     }
 
@@ -168,7 +168,7 @@ impl Place for Uuid {
     ) -> Result<Vec<Looked<Self>>, StoreError> {
         let rows: Vec<LookedAtId> = statement.load(connection).await?;
         let looked =
-            |row: LookedAtId| Looked { place: row.id, matches: row.matches, asked: row.asked, looked: row.looked };
+            |row: LookedAtId| Looked { place: row.id, matches: row.matches, asked: row.asked, of_all: row.looked };
         Ok(rows.into_iter().map(looked).collect())
     }
 }

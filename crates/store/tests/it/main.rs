@@ -20,6 +20,7 @@ mod outage;
 mod privileges;
 mod reads;
 mod redrive;
+mod replica;
 mod schema;
 mod stage;
 mod verify;

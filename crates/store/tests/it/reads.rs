@@ -230,7 +230,7 @@ async fn totals_follow_what_is_written_by_whomever() {
         .sql("UPDATE incidents SET resolved_at = now() - interval '90 days' WHERE status = 'resolved'")
         .await
         .unwrap();
-    let day = Duration::from_secs(86_400);
+    let day = Duration::from_hours(24);
     store.retention_step(Retention { incidents: 30 * day, commands: day }).await.unwrap();
     assert_eq!(total(vec![]).await, Total::exactly(14), "what is forgotten is not counted");
     assert_eq!(verify(&database.url().into()).await.unwrap(), []);

@@ -84,8 +84,9 @@ async fn redrive(
     commands: web::Data<Commands>,
     store: web::Data<Store>,
 ) -> Result<HttpResponse, Problem> {
-    let notices = DeadNotices::These(vec![find(&store, &id).await?.id]);
+    let notices = DeadNotices::These(vec![find(&store.primary(), &id).await?.id]);
     let asked = commands.ask(&caller, Action::RedriveNotices { notices }).await?;
+    store.has_acted();
     Ok(asked.answer(StatusCode::OK, None::<()>))
 }
 
@@ -94,8 +95,10 @@ async fn redrive_matching(
     Admin(caller): Admin,
     Body(Matching { receiver, since, limit }): Body<Matching>,
     commands: web::Data<Commands>,
+    store: web::Data<Store>,
 ) -> Result<HttpResponse, Problem> {
     let notices = DeadNotices::Matching { receiver, since, limit: limit.unwrap_or(MAX_DEAD_NOTICES) };
     let asked = commands.ask(&caller, Action::RedriveNotices { notices }).await?;
+    store.has_acted();
     Ok(asked.answer(StatusCode::OK, None::<()>))
 }
