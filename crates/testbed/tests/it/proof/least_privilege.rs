@@ -32,6 +32,9 @@ fn refused(service: Service) -> &'static [&'static str] {
             "DELETE FROM events",
             "DROP TABLE events_other",
             "UPDATE inbox SET body = ''",
+            // What triggers keep for it.
+            "UPDATE tallies SET count = 0",
+            "DELETE FROM alert_terms",
         ],
         Service::Notifier => &[
             "SELECT seq FROM inbox",
@@ -51,6 +54,8 @@ fn refused(service: Service) -> &'static [&'static str] {
             "UPDATE silences SET comment = ''",
             "SELECT id FROM commands",
             "SELECT events_keep(1, 1)",
+            "SELECT tallies_fold()",
+            "UPDATE tallies SET count = 0",
         ],
     }
 }
