@@ -11,29 +11,31 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use scoped_futures::ScopedFutureExt as _;
 use tocsin_shared::board::{Alert, AlertKey};
 use tocsin_shared::{
-    AlertEvent, AlertId, AlertSeverity, AlertStatus, EventId, Fingerprint, IncidentId, Labels, SilenceId, UnknownName,
+    AlertEvent, AlertId, AlertSeverity, AlertStatus, EventId, Fingerprint, IncidentId, Labels, Matcher, SilenceId,
+    UnknownName,
 };
 use uuid::Uuid;
 
 pub(crate) use self::related::{Key, alerts_firing_in_txn, inhibitors_in_txn, siblings_in_txn};
 pub(crate) use self::write::{alerts_hear_in_txn, alerts_write_in_txn};
+use crate::list::{Question, Ranges, Terms, Wanted, chosen, list};
 use crate::schema::{alerts, incident_alerts};
 use crate::{Operation, Page, Store, StoreError, Window};
 
 /// Most alerts of one incident that one request shows.
-const MAX_ALERTS_OF_INCIDENT: i64 = 500;
+pub(crate) const MAX_ALERTS_OF_INCIDENT: i64 = 500;
 
-/// Which alerts a list shows. What is `None` does not matter.
+/// Which alerts a list shows. What is empty or `None` does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AlertFilter {
-    /// Only of this kind of sender.
-    pub source: Option<String>,
-    /// Only in this state.
-    pub status: Option<AlertStatus>,
-    /// Only of this severity.
-    pub severity: Option<AlertSeverity>,
-    /// Only with all of these labels.
-    pub labels: Labels,
+    /// Only of one of these kinds of sender.
+    pub source: Vec<String>,
+    /// Only in one of these states.
+    pub status: Vec<AlertStatus>,
+    /// Only of one of these severities.
+    pub severity: Vec<AlertSeverity>,
+    /// Only with labels that all of these match.
+    pub labels: Vec<Matcher>,
     /// Only with this text in the title, whatever its case.
     pub text: Option<String>,
 }
@@ -138,24 +140,20 @@ pub(crate) fn labels_json(labels: &Labels) -> serde_json::Value {
     labels.iter().map(|(name, value)| (name.clone(), serde_json::Value::from(value.as_str()))).collect()
 }
 
-/// Turns a text into a pattern for `ILIKE` that finds it anywhere.
-pub(crate) fn containing(text: &str) -> String {
-    format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
-}
-
 impl Store {
     /// One window of the alerts that pass the filter, newest first; the cursor is an alert's id.
-    pub async fn alert_list(&self, filter: &AlertFilter, window: Window<AlertId>) -> Result<Page<Alert>, StoreError> {
+    pub async fn alert_list(
+        &self,
+        filter: &AlertFilter,
+        window: Window<AlertId>,
+    ) -> Result<Page<Alert, AlertId>, StoreError> {
+        let Window { before, offset, limit } = window;
+        let window = Window { before: before.map(AlertId::as_uuid), offset, limit };
         self.run(Operation::AlertList, |connection| {
             async move {
-                let total = filtered(filter).count().get_result(connection).await?;
-                let mut query = filtered(filter).select(Row::as_select()).order(alerts::id.desc());
-                if let Some(before) = window.before {
-                    query = query.filter(alerts::id.lt(before.as_uuid()));
-                }
-                let rows: Vec<Row> = query.offset(window.offset).limit(window.limit + 1).load(connection).await?;
-                let items = rows.into_iter().map(Alert::try_from).collect::<Result<_, _>>()?;
-                Ok(Page::from_one_more(items, window.limit, total))
+                let rows = list(connection, &question(filter), window, |row: &Row| row.id).await?;
+                let items = rows.items.into_iter().map(Alert::try_from).collect::<Result<_, _>>()?;
+                Ok(Page { items, total: rows.total, next: rows.next.map(AlertId::from_uuid) })
             }
             .scope_boxed()
         })
@@ -195,24 +193,25 @@ impl Store {
     }
 }
 
-fn filtered(filter: &AlertFilter) -> alerts::BoxedQuery<'static, Pg> {
-    let mut query = alerts::table.into_boxed();
-    if let Some(source) = &filter.source {
-        query = query.filter(alerts::source.eq(source.clone()));
+fn question(filter: &AlertFilter) -> Question<'_, Uuid> {
+    let status = chosen(&filter.status, AlertStatus::ALL, AlertStatus::as_str);
+    let severity = chosen(&filter.severity, AlertSeverity::ALL, AlertSeverity::as_str);
+    let ranges = if !filter.source.is_empty() {
+        Some(Ranges::of(&["source", "status", "severity"], &[filter.source.clone(), status, severity]))
+    } else if filter.status.is_empty() && filter.severity.is_empty() {
+        None
+    } else {
+        Some(Ranges::of(&["status", "severity"], &[status, severity]))
+    };
+    Question {
+        table: "alerts",
+        terms: Terms { table: "alert_terms", name: "alert_id" },
+        tally: Some("alerts"),
+        ranges,
+        below: None,
+        least: None,
+        wanted: Wanted::new(&filter.labels, filter.text.as_deref()),
     }
-    if let Some(status) = filter.status {
-        query = query.filter(alerts::status.eq(status.as_str()));
-    }
-    if let Some(severity) = filter.severity {
-        query = query.filter(alerts::severity.eq(severity.as_str()));
-    }
-    if !filter.labels.is_empty() {
-        query = query.filter(alerts::labels.contains(labels_json(&filter.labels)));
-    }
-    if let Some(text) = &filter.text {
-        query = query.filter(alerts::title.ilike(containing(text)));
-    }
-    query
 }
 
 const LOCK: &str = "\

@@ -11,7 +11,7 @@ use scoped_futures::ScopedFutureExt as _;
 
 use crate::changed;
 use crate::inbox::{NewRow, rows_insert_in_txn};
-use crate::{Operation, Store, StoreError};
+use crate::{Operation, Page, Store, StoreError, Total, Window};
 
 /// An entry that cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +54,8 @@ pub(crate) async fn dead_letters_insert_in_txn(
     Ok(())
 }
 
-/// Most dead letters that one request shows.
-const MAX_SHOWN: i64 = 1_000;
+/// Furthest that dead letters are counted.
+const MAX_COUNT: i64 = 10_000;
 
 /// A dead letter as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
@@ -75,16 +75,30 @@ pub struct DeadLetterRecord {
     pub created_at: DateTime<Utc>,
 }
 
-const LIST: &str = "SELECT * FROM dead_letters WHERE id < $1 ORDER BY id DESC LIMIT $2";
+const LIST: &str = "SELECT * FROM dead_letters WHERE id < $1 ORDER BY id DESC OFFSET $2 LIMIT $3";
+const COUNT: &str = "SELECT count(*) AS count FROM (SELECT FROM dead_letters LIMIT $1) AS counted";
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
 
 impl Store {
-    /// At most 1,000 dead letters, the newest first; those before `before`, if given.
-    pub async fn dead_letter_list(&self, before: Option<i64>) -> Result<Vec<DeadLetterRecord>, StoreError> {
-        let before = before.unwrap_or(i64::MAX);
+    /// One window of the dead letters, newest first; the cursor is a dead letter's id.
+    pub async fn dead_letter_list(&self, window: Window<i64>) -> Result<Page<DeadLetterRecord, i64>, StoreError> {
         self.run(Operation::DeadLetterList, |connection| {
             async move {
-                let query = diesel::sql_query(LIST).bind::<BigInt, _>(before).bind::<BigInt, _>(MAX_SHOWN);
-                Ok(query.load(connection).await?)
+                let counted: Count =
+                    diesel::sql_query(COUNT).bind::<BigInt, _>(MAX_COUNT + 1).get_result(connection).await?;
+                let items = diesel::sql_query(LIST)
+                    .bind::<BigInt, _>(window.before.unwrap_or(i64::MAX))
+                    .bind::<BigInt, _>(window.offset)
+                    .bind::<BigInt, _>(window.limit + 1)
+                    .load(connection)
+                    .await?;
+                let total = Total::up_to(MAX_COUNT, counted.count);
+                Ok(Page::from_one_more(items, window.limit, total, |letter: &DeadLetterRecord| letter.id))
             }
             .scope_boxed()
         })

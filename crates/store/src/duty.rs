@@ -34,6 +34,7 @@ pub(crate) enum Duty {
     CalmDown = 4,
     Retention = 5,
     Escalate = 6,
+    Fold = 7,
 }
 
 /// What a step of a duty came to.

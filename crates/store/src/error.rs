@@ -57,6 +57,17 @@ impl StoreError {
         }
     }
 
+    /// Whether it is Postgres that is away, so that another one may be asked.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::Timeout => true,
+            Self::Database(DieselError::DatabaseError(kind, _)) => {
+                matches!(kind, DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the same operation may succeed if it is simply repeated.
     ///
     /// Diesel gives no SQLSTATE. Deadlocks (40P01) and a server that shuts down (57P01) are `Unknown` to it, among others

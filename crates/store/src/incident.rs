@@ -11,23 +11,24 @@ use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use scoped_futures::ScopedFutureExt as _;
 use tocsin_shared::incident::FiringCounts;
-use tocsin_shared::{Incident, IncidentId, IncidentSeverity, IncidentStatus, Labels};
+use tocsin_shared::{Incident, IncidentId, IncidentSeverity, IncidentStatus, Matcher};
 use uuid::Uuid;
 
 pub(crate) use self::write::{incident_alerts_insert_in_txn, incidents_insert_in_txn, incidents_update_in_txn};
-use crate::alert::{containing, known, labels, labels_json};
+use crate::alert::{known, labels};
+use crate::list::{IncidentPlace, Question, Ranges, Rows, Terms, Wanted, chosen, list};
 use crate::schema::incidents;
 use crate::{Operation, Page, Store, StoreError, Window};
 
-/// Which incidents a list shows. What is `None` does not matter.
+/// Which incidents a list shows. What is empty or `None` does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IncidentFilter {
-    /// Only in this state.
-    pub status: Option<IncidentStatus>,
-    /// Only of this severity.
-    pub severity: Option<IncidentSeverity>,
-    /// Only with all of these labels.
-    pub labels: Labels,
+    /// Only in one of these states.
+    pub status: Vec<IncidentStatus>,
+    /// Only of one of these severities.
+    pub severity: Vec<IncidentSeverity>,
+    /// Only with labels that all of these match.
+    pub labels: Vec<Matcher>,
     /// Only with this text in the title, whatever its case.
     pub text: Option<String>,
     /// Only those made at this time or later.
@@ -124,22 +125,18 @@ impl TryFrom<Row> for IncidentRecord {
 }
 
 impl Store {
-    /// One window of the incidents that pass the filter, newest first; the cursor is an incident's number.
+    /// One window of the incidents that pass the filter, newest first.
     pub async fn incident_list(
         &self,
         filter: &IncidentFilter,
-        window: Window<i64>,
-    ) -> Result<Page<IncidentRecord>, StoreError> {
+        window: Window<IncidentPlace>,
+    ) -> Result<Page<IncidentRecord, IncidentPlace>, StoreError> {
         self.run(Operation::IncidentList, |connection| {
             async move {
-                let total = filtered(filter).count().get_result(connection).await?;
-                let mut query = filtered(filter).select(Row::as_select()).order(incidents::number.desc());
-                if let Some(before) = window.before {
-                    query = query.filter(incidents::number.lt(before));
-                }
-                let rows: Vec<Row> = query.offset(window.offset).limit(window.limit + 1).load(connection).await?;
-                let items = rows.into_iter().map(IncidentRecord::try_from).collect::<Result<_, _>>()?;
-                Ok(Page::from_one_more(items, window.limit, total))
+                let place = |row: &Row| IncidentPlace { created_at: row.created_at, number: row.number };
+                let Rows { items, total, next } = list(connection, &question(filter), window, place).await?;
+                let items = items.into_iter().map(IncidentRecord::try_from).collect::<Result<_, _>>()?;
+                Ok(Page { items, total, next })
             }
             .scope_boxed()
         })
@@ -200,27 +197,26 @@ impl Store {
     }
 }
 
-fn filtered(filter: &IncidentFilter) -> incidents::BoxedQuery<'static, Pg> {
-    let mut query = incidents::table.into_boxed();
-    if let Some(status) = filter.status {
-        query = query.filter(incidents::status.eq(status.as_str()));
+fn question(filter: &IncidentFilter) -> Question<'_, IncidentPlace> {
+    let is_any = filter.status.is_empty() && filter.severity.is_empty();
+    let ranges = (!is_any).then(|| {
+        Ranges::of(
+            &["status", "severity"],
+            &[
+                chosen(&filter.status, IncidentStatus::ALL, IncidentStatus::as_str),
+                chosen(&filter.severity, IncidentSeverity::ALL, IncidentSeverity::as_str),
+            ],
+        )
+    });
+    Question {
+        table: "incidents",
+        terms: Terms { table: "incidents", name: "number" },
+        tally: Some("incidents"),
+        ranges,
+        below: filter.created_before.map(IncidentPlace::first_at),
+        least: filter.created_after.map(IncidentPlace::first_at),
+        wanted: Wanted::new(&filter.labels, filter.text.as_deref()),
     }
-    if let Some(severity) = filter.severity {
-        query = query.filter(incidents::severity.eq(severity.as_str()));
-    }
-    if !filter.labels.is_empty() {
-        query = query.filter(incidents::labels.contains(labels_json(&filter.labels)));
-    }
-    if let Some(text) = &filter.text {
-        query = query.filter(incidents::title.ilike(containing(text)));
-    }
-    if let Some(after) = filter.created_after {
-        query = query.filter(incidents::created_at.ge(after));
-    }
-    if let Some(before) = filter.created_before {
-        query = query.filter(incidents::created_at.lt(before));
-    }
-    query
 }
 
 /// Most incidents that [`Store::incidents_changed`] gives.

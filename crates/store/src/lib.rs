@@ -13,6 +13,7 @@ mod changed;
 mod command;
 mod connection;
 mod dead_letter;
+mod detail;
 mod duty;
 mod error;
 mod event;
@@ -20,6 +21,7 @@ mod event_id;
 mod inbox;
 mod incident;
 mod ledger;
+mod list;
 mod load;
 mod migrations;
 mod operation;
@@ -27,12 +29,15 @@ mod page;
 mod parts;
 mod pool;
 mod privileges;
+mod replica;
 mod retention;
 mod schema;
 mod silence;
+mod statement;
 mod story;
 mod suppression;
 mod system;
+mod tally;
 mod timeline;
 mod verify;
 
@@ -43,6 +48,7 @@ pub use alert::AlertFilter;
 pub use apply::Applied;
 pub use changed::Changed;
 pub use dead_letter::{DeadLetter, DeadLetterRecord, Redriven};
+pub use detail::{IncidentDetail, IncidentName};
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::bb8::Pool;
 pub use duty::DutyDone;
@@ -54,9 +60,10 @@ pub use ledger::{
     Attempt, Burial, Buried, Claim, ClaimedNotice, DeliveryRecord, GoneReceiver, NoticeFilter, NoticeRecord,
     NoticesRedriven, Outcome, RedrivenNotice, Room, Verdict, Waiting,
 };
+pub use list::{IncidentPlace, NoPlace};
 pub use migrations::migrate;
 pub use operation::Operation;
-pub use page::{Page, Window};
+pub use page::{Page, Total, Window};
 pub use parts::Parts;
 pub use privileges::{Privileges, grant_privileges};
 pub use retention::Retention;
@@ -87,6 +94,8 @@ pub struct Store {
     patience: Patience,
     timeout: Duration,
     observer: changed::Observer,
+    /// Where reads go, if not to the pool.
+    replica: Option<std::sync::Arc<replica::Replica>>,
 }
 
 /// How long a Postgres that cannot be reached is tried again.

@@ -37,6 +37,7 @@ pub enum Operation {
     InboxBacklog,
     InboxInsert,
     IncidentAlerts,
+    IncidentDetail,
     IncidentGet,
     IncidentList,
     IncidentsChanged,
@@ -61,10 +62,33 @@ pub enum Operation {
     SilenceList,
     Stories,
     SuppressionStep,
+    TalliesFold,
     TimelineList,
 }
 
 impl Operation {
+    /// Whether it changes nothing, and is asked by who can do with what was a moment ago.
+    const fn is_read(self) -> bool {
+        matches!(
+            self,
+            Self::AlertGet
+                | Self::AlertList
+                | Self::DeadLetterList
+                | Self::Explain
+                | Self::IncidentAlerts
+                | Self::IncidentDetail
+                | Self::IncidentGet
+                | Self::IncidentList
+                | Self::NoticeDeliveries
+                | Self::NoticeGet
+                | Self::NoticeList
+                | Self::Ping
+                | Self::SilenceGet
+                | Self::SilenceList
+                | Self::TimelineList
+        )
+    }
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::AlertGet => "alert_get",
@@ -82,6 +106,7 @@ impl Operation {
             Self::InboxBacklog => "inbox_backlog",
             Self::InboxInsert => "inbox_insert",
             Self::IncidentAlerts => "incident_alerts",
+            Self::IncidentDetail => "incident_detail",
             Self::IncidentGet => "incident_get",
             Self::IncidentList => "incident_list",
             Self::IncidentsChanged => "incidents_changed",
@@ -106,6 +131,7 @@ impl Operation {
             Self::SilenceList => "silence_list",
             Self::Stories => "stories",
             Self::SuppressionStep => "suppression_step",
+            Self::TalliesFold => "tallies_fold",
             Self::TimelineList => "timeline_list",
         }
     }
@@ -113,14 +139,27 @@ impl Operation {
 
 impl Store {
     /// Does `work` on a connection within the store's time. `work` must be idempotent: it is repeated, a few times and
-    /// with growing waits, when it fails in a way that passes.
+    /// with growing waits, when it fails in a way that passes. What only reads may be done at a replica.
     pub(crate) async fn run<'a, T>(
         &self,
         operation: Operation,
         work: impl for<'c> Fn(&'c mut AsyncPgConnection) -> ScopedBoxFuture<'a, 'c, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        match self.replica.as_deref().filter(|_| operation.is_read()) {
+            Some(replica) => self.read_either(replica, operation, work).await,
+            None => self.run_within(self.timeout, operation, &work).await,
+        }
+    }
+
+    /// The same, here and within this time.
+    pub(crate) async fn run_within<'a, T>(
+        &self,
+        most: Duration,
+        operation: Operation,
+        work: &impl for<'c> Fn(&'c mut AsyncPgConnection) -> ScopedBoxFuture<'a, 'c, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let started = Instant::now();
-        let result = match tokio::time::timeout(self.timeout, self.attempts(operation, work)).await {
+        let result = match tokio::time::timeout(most, self.attempts(operation, work)).await {
             Ok(result) => result,
             Err(_elapsed) => Err(StoreError::Timeout),
         };
@@ -133,7 +172,7 @@ impl Store {
     async fn attempts<'a, T>(
         &self,
         operation: Operation,
-        work: impl for<'c> Fn(&'c mut AsyncPgConnection) -> ScopedBoxFuture<'a, 'c, Result<T, StoreError>>,
+        work: &impl for<'c> Fn(&'c mut AsyncPgConnection) -> ScopedBoxFuture<'a, 'c, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let max_attempts = match self.patience {
             Patience::UntilTimeout => MAX_ATTEMPTS,

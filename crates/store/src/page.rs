@@ -13,21 +13,45 @@ pub struct Window<C> {
 
 /// Part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<T> {
-    /// What is in the window.
+pub struct Page<T, C> {
+    /// What is in the window. Fewer than wanted, or none, where a filter passes so little that the rest is to be asked for by
+    /// another request: `next` tells.
     pub items: Vec<T>,
     /// How many match in all.
-    pub total: i64,
-    /// Whether there are older ones after the window.
-    pub has_more: bool,
+    pub total: Total,
+    /// The cursor of what follows, unless nothing does.
+    pub next: Option<C>,
 }
 
-impl<T> Page<T> {
-    /// From one item more than wanted, which only says whether there are more.
-    pub(crate) fn from_one_more(mut items: Vec<T>, limit: i64, total: i64) -> Self {
+/// How many match in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Total {
+    /// So many, or at least so many.
+    pub count: i64,
+    /// Whether there are no more than that.
+    pub is_exact: bool,
+}
+
+impl Total {
+    /// Exactly so many.
+    #[must_use]
+    pub const fn exactly(count: i64) -> Self {
+        Self { count, is_exact: true }
+    }
+
+    /// Of a count that stopped at one more than `most`.
+    pub(crate) fn up_to(most: i64, counted: i64) -> Self {
+        Self { count: counted.min(most), is_exact: counted <= most }
+    }
+}
+
+impl<T, C> Page<T, C> {
+    /// From one item more than wanted, which only says whether there are more; `place` is the cursor of an item.
+    pub(crate) fn from_one_more(mut items: Vec<T>, limit: i64, total: Total, place: impl Fn(&T) -> C) -> Self {
         let limit = usize::try_from(limit).unwrap_or_default();
         let has_more = items.len() > limit;
         items.truncate(limit);
-        Self { items, total, has_more }
+        let next = items.last().filter(|_| has_more).map(place);
+        Self { items, total, next }
     }
 }

@@ -59,7 +59,7 @@ impl Store {
             .test_on_check_out(true)
             .error_sink(bb8::ErrorSink::boxed_clone(&refusals))
             .build_unchecked(manager);
-        Self { pool, refusals, patience, timeout: config.timeout, observer: Observer::default() }
+        Self { pool, refusals, patience, timeout: config.timeout, observer: Observer::default(), replica: None }
     }
 
     /// A connection from the pool.

@@ -14,10 +14,10 @@ use crate::schema::timeline;
 use crate::{Operation, Store, StoreError};
 
 /// Most entries that one request shows.
-const MAX_ENTRIES: i64 = 500;
+pub(crate) const MAX_ENTRIES: i64 = 500;
 
 /// A timeline entry as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = timeline, check_for_backend(diesel::pg::Pg))]
 #[expect(missing_docs, reason = "the columns of the table")]
 pub struct TimelineRecord {

@@ -4,6 +4,7 @@
 //! A figure that misses its goal is a figure; a check that fails is an error. What is measured is written once, here, and
 //! used by `tocsin-testbed bench` as well as by the proofs in `tests/`.
 
+pub mod api;
 pub(crate) mod applied;
 mod bare;
 mod error;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tocsin_bus::BusConfig;
 use tocsin_service::config::{
-    ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
+    ConfigError, DatabaseAddress, Document, Documented, Environment, SecretString, ServiceConfig, Variable, common,
 };
 use tocsin_service::http::{TRUSTED_PROXIES, TrustedProxies};
 use tocsin_store::StoreConfig;
@@ -17,6 +17,11 @@ use crate::system::Kinds;
 
 const LISTEN: Variable<SocketAddr> =
     Variable::new("TOCSIN_LISTEN", || SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)), "address and port of HTTP");
+const REPLICA_URL: Variable<Option<SecretString>> = Variable::new(
+    "TOCSIN_DATABASE_REPLICA_URL",
+    || None,
+    "address of a replica of Postgres, which reads go to first (or …_FILE); unset means that all go to TOCSIN_DATABASE_URL",
+);
 const QUERY_TIMEOUT: Variable<Duration> = Variable::new(
     "TOCSIN_API_QUERY_TIMEOUT",
     || Duration::from_secs(3),
@@ -33,6 +38,7 @@ pub const VARIABLES: &[&dyn Documented] = &[
     &common::REDIS_PREFIX,
     &common::DATABASE_URL,
     &common::DATABASE_CONNECTIONS,
+    &REPLICA_URL,
     &QUERY_TIMEOUT,
     &TRUSTED_PROXIES,
 ];
@@ -44,6 +50,8 @@ pub struct Config {
     pub service: ServiceConfig,
     /// Where the state is.
     pub store: StoreConfig,
+    /// Where reads go first, if not there.
+    pub replica: Option<StoreConfig>,
     /// Where responders' commands go.
     pub bus: BusConfig,
     /// Where the file is.
@@ -64,6 +72,7 @@ impl Config {
         let store = StoreConfig { url, connections, timeout: env.get(&QUERY_TIMEOUT), application: "tocsin-api" };
         let bounds = Duration::from_millis(100)..=Duration::from_secs(30);
         env.check(bounds.contains(&store.timeout), &QUERY_TIMEOUT, "use a duration from 100ms to 30s");
+        let replica = env.get(&REPLICA_URL).map(|url| StoreConfig { url, ..store.clone() });
         let bus = BusConfig {
             url: env.get(&common::REDIS_URL),
             prefix: env.get(&common::REDIS_PREFIX),
@@ -79,6 +88,6 @@ impl Config {
             Some(read) if config_path.is_some() => read,
             _ => (Tokens::demo(seal.clone()), Kinds::new()),
         };
-        Ok(Self { service, store, bus, config_path, proxies, seal, kinds, tokens })
+        Ok(Self { service, store, replica, bus, config_path, proxies, seal, kinds, tokens })
     }
 }

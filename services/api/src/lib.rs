@@ -50,7 +50,10 @@ pub enum RunError {
 
 /// Serves until `shutdown` ends it.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
-    let store = Store::new(&config.store);
+    let store = match &config.replica {
+        Some(replica) => Store::with_replica(&config.store, replica),
+        None => Store::new(&config.store),
+    };
     let (seal, proxies) = (config.seal, config.proxies);
     let tokens = Reloading::follow(config.config_path.clone(), config.tokens, move |document, env| {
         Tokens::from_document(document, env, &seal)

@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpRequest, dev, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tocsin_service::http::Problem;
-use tocsin_shared::{ErrorCode, Labels};
+use tocsin_shared::{ErrorCode, MatchOp, Matcher};
 use tocsin_store::Window;
 
 /// Items in a list, unless `limit` says otherwise.
@@ -18,6 +18,10 @@ const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 250;
 /// Most items that `page` may skip; beyond, use the cursor.
 const MAX_OFFSET: i64 = 10_000;
+/// Most values of a parameter that may be given several times.
+const MAX_CHOICES: usize = 20;
+/// Most conditions on labels.
+const MAX_LABELS: usize = 16;
 /// Longest text to search for, in bytes.
 const MAX_TEXT_BYTES: usize = 200;
 
@@ -54,13 +58,33 @@ impl Params {
         value.parse().map(Some).map_err(|error| invalid(name, error))
     }
 
-    /// `label=name=value`, any number of times.
-    pub(crate) fn labels(&mut self) -> Result<Labels, Problem> {
-        let pair = |text: String| match text.split_once('=') {
-            Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-            _ => Err(invalid("label", "use label=name=value")),
-        };
-        self.take_all("label").into_iter().map(pair).collect()
+    /// The values of a parameter that may be given several times, or once with commas in between.
+    pub(crate) fn take_each<T: FromStr<Err: Display>>(&mut self, name: &str) -> Result<Vec<T>, Problem> {
+        let given = self.take_all(name);
+        let texts: Vec<&str> = given.iter().flat_map(|text| text.split(',')).collect();
+        if texts.len() > MAX_CHOICES {
+            return Err(invalid(name, format!("use at most {MAX_CHOICES} values")));
+        }
+        texts.into_iter().map(|text| text.parse().map_err(|error| invalid(name, error))).collect()
+    }
+
+    /// The words of a parameter that may be given several times, or once with commas in between.
+    pub(crate) fn take_words(&mut self, name: &str) -> Result<Vec<String>, Problem> {
+        let words: Vec<String> = self.take_each(name)?;
+        if words.iter().any(String::is_empty) {
+            return Err(invalid(name, "must not be empty"));
+        }
+        Ok(words)
+    }
+
+    /// `label=name=value`, any number of times, and so with `!=`, `=~` and `!~`: the operators of matchers. A label that is not
+    /// there counts as empty.
+    pub(crate) fn labels(&mut self) -> Result<Vec<Matcher>, Problem> {
+        let labels = self.take_all("label");
+        if labels.len() > MAX_LABELS {
+            return Err(invalid("label", format!("use at most {MAX_LABELS} of them")));
+        }
+        labels.into_iter().map(|text| matcher(&text)).collect()
     }
 
     /// `q`: a text to search for.
@@ -112,6 +136,17 @@ fn invalid(name: &str, fault: impl Display) -> Problem {
     Problem::new(ErrorCode::InvalidParameter).detail(format!("parameter {name}: {fault}"))
 }
 
+/// A matcher without quotes. The first operator counts, so that a value may hold any.
+fn matcher(text: &str) -> Result<Matcher, Problem> {
+    const OPERATORS: [MatchOp; 4] = [MatchOp::NotRegex, MatchOp::NotEqual, MatchOp::Regex, MatchOp::Equal];
+    // Of two that begin at the same place, the longer one.
+    let found = OPERATORS.into_iter().filter_map(|op| text.find(op.as_str()).map(|at| (at, op)));
+    let Some((at, op)) = found.min_by_key(|(at, op)| (*at, std::cmp::Reverse(op.as_str().len()))) else {
+        return Err(invalid("label", "use label=name=value, or one of != =~ !~ instead of ="));
+    };
+    Matcher::new(&text[..at], op, &text[at + op.as_str().len()..]).map_err(|fault| invalid("label", fault))
+}
+
 /// The text of a cursor: opaque to clients, so that what it stands for may change.
 pub(crate) fn write_cursor(position: impl Display) -> String {
     URL_SAFE_NO_PAD.encode(position.to_string())
@@ -160,8 +195,37 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_pairs() {
-        assert_eq!(params("label=a=b=c&label=d=").labels().unwrap().len(), 2);
-        assert!(refusal(params("label=a").labels()).contains("label"));
+    fn labels_are_matchers() {
+        let ops = |query| {
+            let labels = params(query).labels().unwrap();
+            labels.into_iter().map(|m| (m.name().to_owned(), m.op(), m.value().to_owned())).collect::<Vec<_>>()
+        };
+        let matcher = |name: &str, op, value: &str| (name.to_owned(), op, value.to_owned());
+        assert_eq!(
+            ops("label=a=b=c&label=d=&label=e!=f&label=g=~h!=i&label=j!~k&label=l=!m"),
+            [
+                matcher("a", MatchOp::Equal, "b=c"),
+                matcher("d", MatchOp::Equal, ""),
+                matcher("e", MatchOp::NotEqual, "f"),
+                matcher("g", MatchOp::Regex, "h!=i"),
+                matcher("j", MatchOp::NotRegex, "k"),
+                matcher("l", MatchOp::Equal, "!m"),
+            ]
+        );
+        for wrong in ["label=a", "label==b", "label=a=~(", "label="] {
+            assert!(refusal(params(wrong).labels()).contains("label"), "{wrong}");
+        }
+        assert!(refusal(params(&"label=a=b&".repeat(17)).labels()).contains("at most 16"));
+    }
+
+    #[test]
+    fn several_values_come_one_by_one_or_with_commas() {
+        assert_eq!(params("n=1,2&n=3").take_each::<i64>("n").unwrap(), [1, 2, 3]);
+        assert!(params("").take_each::<i64>("n").unwrap().is_empty());
+        for wrong in ["n=1,", "n=", "n=x", "n=1&n=x"] {
+            assert!(refusal(params(wrong).take_each::<i64>("n")).contains("parameter n"), "{wrong}");
+        }
+        assert!(refusal(params("n=a,,b").take_words("n")).contains("empty"));
+        assert!(refusal(params(&format!("n={}", "1,".repeat(20))).take_each::<String>("n")).contains("at most 20"));
     }
 }

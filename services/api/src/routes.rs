@@ -11,8 +11,8 @@ use actix_web::middleware::{Compat, Compress, from_fn};
 use actix_web::{HttpResponse, web};
 use tocsin_service::http::Problem;
 use tocsin_shared::board::Alert;
-use tocsin_shared::{AlertId, ErrorCode, IncidentId};
-use tocsin_store::{AlertFilter, IncidentFilter, IncidentRecord, Store};
+use tocsin_shared::{AlertId, ErrorCode};
+use tocsin_store::{AlertFilter, IncidentDetail, IncidentFilter, IncidentName, IncidentRecord, Store};
 
 use crate::auth::Reader;
 use crate::params::Params;
@@ -43,8 +43,8 @@ fn add_api(app: &mut web::ServiceConfig) {
 
 async fn incident_list(_: Reader, mut params: Params, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
     let filter = IncidentFilter {
-        status: params.take("status")?,
-        severity: params.take("severity")?,
+        status: params.take_each("status")?,
+        severity: params.take_each("severity")?,
         labels: params.labels()?,
         text: params.text()?,
         created_after: params.take("created_after")?,
@@ -53,17 +53,19 @@ async fn incident_list(_: Reader, mut params: Params, store: web::Data<Store>) -
     let window = params.window()?;
     params.finish()?;
     let page = store.incident_list(&filter, window).await.map_err(unavailable)?;
-    Ok(HttpResponse::Ok().json(ListView::<IncidentView>::new(page, &window, |record| record.number)))
+    Ok(HttpResponse::Ok().json(ListView::<IncidentView>::new(page, &window)))
 }
 
 async fn incident_detail(_: Reader, id: web::Path<String>, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
-    let record = incident_find(&store, &id).await?;
-    let id = record.incident.id;
-    let (alerts, timeline) = (store.incident_alerts(id).await, store.timeline_list(id).await);
+    let detail = match incident_name(&id) {
+        Some(name) => store.incident_detail(name).await.map_err(unavailable)?,
+        None => None,
+    };
+    let IncidentDetail { record, alerts, timeline } = detail.ok_or_else(no_incident)?;
     Ok(HttpResponse::Ok().json(IncidentDetailView {
         incident: record.into(),
-        alerts: alerts.map_err(unavailable)?.into_iter().map(AlertView::from).collect(),
-        timeline: timeline.map_err(unavailable)?.into_iter().map(TimelineView::from).collect(),
+        alerts: alerts.into_iter().map(AlertView::from).collect(),
+        timeline: timeline.into_iter().map(TimelineView::from).collect(),
     }))
 }
 
@@ -97,28 +99,34 @@ async fn incident_timeline(
 
 /// The incident that an address names, by its id or its number.
 async fn incident_find(store: &Store, id: &str) -> Result<IncidentRecord, Problem> {
-    let record = if let Ok(number) = id.parse::<i64>() {
-        store.incident_get_by_number(number).await.map_err(unavailable)?
-    } else if let Ok(id) = id.parse::<IncidentId>() {
-        store.incident_get(id).await.map_err(unavailable)?
-    } else {
-        None
+    let record = match incident_name(id) {
+        Some(IncidentName::Number(number)) => store.incident_get_by_number(number).await.map_err(unavailable)?,
+        Some(IncidentName::Id(id)) => store.incident_get(id).await.map_err(unavailable)?,
+        None => None,
     };
-    record.ok_or_else(|| Problem::new(ErrorCode::NotFound).detail("no incident has this id or number"))
+    record.ok_or_else(no_incident)
+}
+
+fn incident_name(text: &str) -> Option<IncidentName> {
+    text.parse().map(IncidentName::Number).or_else(|_| text.parse().map(IncidentName::Id)).ok()
+}
+
+fn no_incident() -> Problem {
+    Problem::new(ErrorCode::NotFound).detail("no incident has this id or number")
 }
 
 async fn alert_list(_: Reader, mut params: Params, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
     let filter = AlertFilter {
-        source: params.take("source")?,
-        status: params.take("status")?,
-        severity: params.take("severity")?,
+        source: params.take_words("source")?,
+        status: params.take_each("status")?,
+        severity: params.take_each("severity")?,
         labels: params.labels()?,
         text: params.text()?,
     };
     let window = params.window()?;
     params.finish()?;
     let page = store.alert_list(&filter, window).await.map_err(unavailable)?;
-    Ok(HttpResponse::Ok().json(ListView::<AlertView>::new(page, &window, |alert| alert.id)))
+    Ok(HttpResponse::Ok().json(ListView::<AlertView>::new(page, &window)))
 }
 
 async fn alert_detail(_: Reader, id: web::Path<String>, store: web::Data<Store>) -> Result<HttpResponse, Problem> {

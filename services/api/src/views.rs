@@ -12,7 +12,7 @@ use tocsin_shared::board::Alert;
 use tocsin_shared::{
     AlertId, AlertSeverity, AlertStatus, Fingerprint, IncidentId, IncidentSeverity, IncidentStatus, Labels,
 };
-use tocsin_store::{IncidentRecord, Page, TimelineRecord, Window};
+use tocsin_store::{IncidentRecord, Page, TimelineRecord, Total, Window};
 
 pub(crate) use self::explain::{DeadLetterView, DecisionView};
 pub(crate) use self::notice::{NoticeDetailView, NoticeView};
@@ -24,9 +24,11 @@ use crate::params::write_cursor;
 /// A list.
 #[derive(Debug, Serialize)]
 pub(crate) struct ListView<T> {
+    /// Fewer than `limit`, or none, where what is searched for is rare: there is more as long as there is a `next_cursor`.
     data: Vec<T>,
-    /// All that match, in this window or not.
+    /// All that match, in this window or not; at least so many, if it is not exact.
     total: i64,
+    total_is_exact: bool,
     limit: i64,
     offset: i64,
     /// Gives what follows; `null` at the end.
@@ -34,24 +36,22 @@ pub(crate) struct ListView<T> {
 }
 
 impl<T> ListView<T> {
-    /// From a page of the store; `position` is the cursor that an item stands for.
-    pub(crate) fn new<I, C, P>(page: Page<I>, window: &Window<C>, position: impl Fn(&I) -> P) -> Self
+    /// From a page of the store.
+    pub(crate) fn new<I, C>(page: Page<I, C>, window: &Window<C>) -> Self
     where
         T: From<I>,
-        P: std::fmt::Display,
+        C: std::fmt::Display,
     {
-        let last = page.items.last().filter(|_| page.has_more);
         Self {
-            next_cursor: last.map(|item| write_cursor(position(item))),
+            next_cursor: page.next.map(write_cursor),
             data: page.items.into_iter().map(T::from).collect(),
-            total: page.total,
+            total: page.total.count,
+            total_is_exact: page.total.is_exact,
             limit: window.limit,
             offset: window.offset,
         }
     }
-}
 
-impl<T> ListView<T> {
     /// The window on a list that the store gives whole.
     pub(crate) fn of_all<I, C>(items: Vec<I>, window: &Window<C>, position: impl Fn(&I) -> C) -> Self
     where
@@ -64,9 +64,10 @@ impl<T> ListView<T> {
         });
         let count = |number: i64| usize::try_from(number).unwrap_or_default();
         let mut rest = items.into_iter().skip(seen + count(window.offset));
-        let items = rest.by_ref().take(count(window.limit)).collect();
-        let total = i64::try_from(total).unwrap_or(i64::MAX);
-        Self::new(Page { items, total, has_more: rest.next().is_some() }, window, position)
+        let items: Vec<I> = rest.by_ref().take(count(window.limit)).collect();
+        let total = Total::exactly(i64::try_from(total).unwrap_or(i64::MAX));
+        let next = rest.next().and(items.last().map(position));
+        Self::new(Page { items, total, next }, window)
     }
 }
 

@@ -6,6 +6,7 @@
 //! - Receivers are told again of incidents that nobody takes.
 //! - Further receivers are told of incidents that nobody has taken in time.
 //! - Incidents that flapped and have become quiet are told of again.
+//! - What connections have counted is added up, so that a total of a list is a sum of few rows.
 //!
 //! The *relay* of the ledger is no duty of the worker: a notifier looks for what is due by itself each second (see
 //! `tocsin-notifier`), so that a wake-up that is lost with a worker costs no more than that.
@@ -35,10 +36,11 @@ enum Duty {
     Remind,
     Escalate,
     CalmDown,
+    Fold,
 }
 
 impl Duty {
-    const ALL: [Self; 5] = [Self::TimeOut, Self::Suppression, Self::Remind, Self::Escalate, Self::CalmDown];
+    const ALL: [Self; 6] = [Self::TimeOut, Self::Suppression, Self::Remind, Self::Escalate, Self::CalmDown, Self::Fold];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -47,6 +49,7 @@ impl Duty {
             Self::Remind => "remind",
             Self::Escalate => "escalate",
             Self::CalmDown => "calm_down",
+            Self::Fold => "fold",
         }
     }
 }
@@ -100,6 +103,7 @@ impl Duties {
             Duty::Remind => self.store.incidents_remind(policy, now).await,
             Duty::Escalate => self.store.incidents_escalate(policy, now).await,
             Duty::CalmDown => self.store.incidents_calm_down(policy, now).await,
+            Duty::Fold => self.store.tallies_fold().await,
         }
     }
 }

@@ -3,26 +3,31 @@
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use scoped_futures::ScopedFutureExt as _;
 use tocsin_shared::ledger::{NoticeKind, NoticeStatus};
 use tocsin_shared::{IncidentId, NotificationId};
 use uuid::Uuid;
 
 use crate::alert::known;
+use crate::list::{Question, Ranges, Terms, Wanted, chosen, list};
+use crate::page::Total;
 use crate::schema::{deliveries, notifications};
 use crate::{Operation, Page, Store, StoreError, Window};
 
 /// Most attempts of one notice that are shown.
 const MAX_DELIVERIES: i64 = 500;
 
-/// Which notices a list shows. What is `None` does not matter.
+/// Furthest that the notices of one incident are counted.
+const MAX_COUNT: i64 = 10_000;
+
+/// Which notices a list shows. What is empty or `None` does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NoticeFilter {
-    /// Only those with this fate.
-    pub status: Option<NoticeStatus>,
-    /// Only those for this receiver.
-    pub receiver: Option<String>,
+    /// Only those with one of these fates.
+    pub status: Vec<NoticeStatus>,
+    /// Only those for one of these receivers.
+    pub receiver: Vec<String>,
     /// Only those about this incident.
     pub incident: Option<IncidentId>,
 }
@@ -72,7 +77,7 @@ pub struct DeliveryRecord {
     pub answer: String,
 }
 
-#[derive(Debug, Queryable, Selectable)]
+#[derive(Debug, Queryable, Selectable, QueryableByName)]
 #[diesel(table_name = notifications, check_for_backend(Pg))]
 struct Row {
     id: Uuid,
@@ -121,17 +126,13 @@ impl Store {
         &self,
         filter: &NoticeFilter,
         window: Window<NotificationId>,
-    ) -> Result<Page<NoticeRecord>, StoreError> {
+    ) -> Result<Page<NoticeRecord, NotificationId>, StoreError> {
         self.run(Operation::NoticeList, |connection| {
             async move {
-                let total = filtered(filter).count().get_result(connection).await?;
-                let mut query = filtered(filter).select(Row::as_select()).order(notifications::id.desc());
-                if let Some(before) = window.before {
-                    query = query.filter(notifications::id.lt(before.as_uuid()));
+                match filter.incident {
+                    Some(incident) => of_incident(connection, incident, filter, window).await,
+                    None => of_all(connection, filter, window).await,
                 }
-                let rows: Vec<Row> = query.offset(window.offset).limit(window.limit + 1).load(connection).await?;
-                let items = rows.into_iter().map(NoticeRecord::try_from).collect::<Result<_, _>>()?;
-                Ok(Page::from_one_more(items, window.limit, total))
             }
             .scope_boxed()
         })
@@ -171,16 +172,60 @@ impl Store {
     }
 }
 
-fn filtered(filter: &NoticeFilter) -> notifications::BoxedQuery<'static, Pg> {
-    let mut query = notifications::table.into_boxed();
-    if let Some(status) = filter.status {
-        query = query.filter(notifications::status.eq(status.as_str()));
+async fn of_all(
+    connection: &mut AsyncPgConnection,
+    filter: &NoticeFilter,
+    window: Window<NotificationId>,
+) -> Result<Page<NoticeRecord, NotificationId>, StoreError> {
+    let status = chosen(&filter.status, NoticeStatus::ALL, NoticeStatus::as_str);
+    let ranges = if !filter.receiver.is_empty() {
+        Some(Ranges::of(&["receiver", "status"], &[filter.receiver.clone(), status]))
+    } else if filter.status.is_empty() {
+        None
+    } else {
+        Some(Ranges::of(&["status"], &[status]))
+    };
+    let question = Question {
+        table: "notifications",
+        terms: Terms { table: "notifications", name: "id" },
+        tally: None,
+        ranges,
+        below: None,
+        least: None,
+        wanted: Wanted::default(),
+    };
+    let Window { before, offset, limit } = window;
+    let window = Window { before: before.map(NotificationId::as_uuid), offset, limit };
+    let rows = list(connection, &question, window, |row: &Row| row.id).await?;
+    let items = rows.items.into_iter().map(NoticeRecord::try_from).collect::<Result<_, _>>()?;
+    Ok(Page { items, total: rows.total, next: rows.next.map(NotificationId::from_uuid) })
+}
+
+/// Those of one incident are few, and are sorted.
+async fn of_incident(
+    connection: &mut AsyncPgConnection,
+    incident: IncidentId,
+    filter: &NoticeFilter,
+    window: Window<NotificationId>,
+) -> Result<Page<NoticeRecord, NotificationId>, StoreError> {
+    let filtered = || {
+        let mut query = notifications::table.into_boxed().filter(notifications::incident_id.eq(incident.as_uuid()));
+        if !filter.status.is_empty() {
+            let names: Vec<_> = filter.status.iter().map(|status| status.as_str()).collect();
+            query = query.filter(notifications::status.eq_any(names));
+        }
+        if !filter.receiver.is_empty() {
+            query = query.filter(notifications::receiver.eq_any(&filter.receiver));
+        }
+        query
+    };
+    let counted: Vec<Uuid> = filtered().select(notifications::id).limit(MAX_COUNT + 1).load(connection).await?;
+    let total = Total::up_to(MAX_COUNT, i64::try_from(counted.len()).unwrap_or(i64::MAX));
+    let mut query = filtered().select(Row::as_select()).order(notifications::id.desc());
+    if let Some(before) = window.before {
+        query = query.filter(notifications::id.lt(before.as_uuid()));
     }
-    if let Some(receiver) = &filter.receiver {
-        query = query.filter(notifications::receiver.eq(receiver.clone()));
-    }
-    if let Some(incident) = filter.incident {
-        query = query.filter(notifications::incident_id.eq(incident.as_uuid()));
-    }
-    query
+    let rows: Vec<Row> = query.offset(window.offset).limit(window.limit + 1).load(connection).await?;
+    let items = rows.into_iter().map(NoticeRecord::try_from).collect::<Result<_, _>>()?;
+    Ok(Page::from_one_more(items, window.limit, total, |notice| notice.id))
 }

@@ -129,6 +129,21 @@ pub const INVARIANTS: &[Invariant] = &[
                 AND NOT EXISTS (SELECT FROM event_ids e WHERE e.id = a.event_id) \
                 AND NOT EXISTS (SELECT FROM commands c WHERE c.id = a.event_id)",
     },
+    Invariant {
+        name: "tallies-are-right",
+        rule: "the counters say how many incidents and alerts there are of each kind",
+        query: "SELECT concat_ws(' ', kind, status, severity, source) FROM ( \
+                    SELECT 'incidents' AS kind, status, severity, '' AS source, 1 AS n FROM incidents \
+                    UNION ALL SELECT 'alerts', status, severity, source, 1 FROM alerts \
+                    UNION ALL SELECT of, status, severity, source, -count FROM tallies) AS counted \
+                GROUP BY kind, status, severity, source HAVING sum(n) <> 0",
+    },
+    Invariant {
+        name: "alert-can-be-found",
+        rule: "an alert is found by its title and its labels as they are",
+        query: "SELECT coalesce(a.id, t.alert_id)::text FROM alerts a FULL JOIN alert_terms t ON t.alert_id = a.id \
+                WHERE (a.title, a.labels) IS DISTINCT FROM (t.title, t.labels)",
+    },
 ];
 
 #[cfg(test)]

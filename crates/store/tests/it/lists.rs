@@ -1,10 +1,12 @@
 //! Lists: windows that hold still while rows come in, and filters.
 
 use chrono::TimeDelta;
-use tocsin_shared::{AlertId, AlertSeverity, AlertStatus, Envelope, IncidentSeverity, IncidentStatus};
-use tocsin_store::{AlertFilter, IncidentFilter, Store, Window};
+use tocsin_shared::{
+    AlertId, AlertSeverity, AlertStatus, Envelope, IncidentSeverity, IncidentStatus, MatchOp, Matcher,
+};
+use tocsin_store::{AlertFilter, IncidentFilter, Store, Total, Window};
 
-use crate::stage::{apply, delivery, firing, fresh, labels, resolved};
+use crate::stage::{apply, delivery, firing, fresh, resolved};
 
 fn window<C>(before: Option<C>, limit: i64) -> Window<C> {
     Window { before, offset: 0, limit }
@@ -12,14 +14,18 @@ fn window<C>(before: Option<C>, limit: i64) -> Window<C> {
 
 async fn incident_titles(store: &Store, filter: IncidentFilter) -> Vec<String> {
     let page = store.incident_list(&filter, window(None, 50)).await.unwrap();
-    assert_eq!((page.total, page.has_more), (i64::try_from(page.items.len()).unwrap(), false));
+    assert_eq!((page.total, page.next), (Total::exactly(i64::try_from(page.items.len()).unwrap()), None));
     page.items.into_iter().map(|record| record.incident.title).collect()
 }
 
 async fn alert_titles(store: &Store, filter: AlertFilter) -> Vec<String> {
     let page = store.alert_list(&filter, window(None, 50)).await.unwrap();
-    assert_eq!((page.total, page.has_more), (i64::try_from(page.items.len()).unwrap(), false));
+    assert_eq!((page.total, page.next), (Total::exactly(i64::try_from(page.items.len()).unwrap()), None));
     page.items.into_iter().map(|alert| alert.newest.title).collect()
+}
+
+fn equal(pairs: &[(&str, &str)]) -> Vec<Matcher> {
+    pairs.iter().map(|&(name, value)| Matcher::new(name, MatchOp::Equal, value).unwrap()).collect()
 }
 
 /// `count` firing alerts, each alone in its group.
@@ -34,9 +40,9 @@ async fn windows_on_incidents_visit_each_once_while_others_come_in() {
     let (mut seen, mut before) = (Vec::new(), None);
     loop {
         let page = store.incident_list(&IncidentFilter::default(), window(before, 5)).await.unwrap();
-        before = page.items.last().map(|record| record.number);
+        before = page.next;
         seen.extend(page.items.iter().map(|record| record.number));
-        if !page.has_more {
+        if before.is_none() {
             break;
         }
         apply(&store, &alone(&format!("new-{}", seen.len()), 3)).await;
@@ -54,9 +60,9 @@ async fn windows_on_alerts_visit_each_once_while_others_come_in() {
     let (mut seen, mut before) = (Vec::new(), None);
     loop {
         let page = store.alert_list(&AlertFilter::default(), window(before, 5)).await.unwrap();
-        before = page.items.last().map(|alert| alert.id);
+        before = page.next;
         seen.extend(page.items.iter().map(|alert| alert.id));
-        if !page.has_more {
+        if before.is_none() {
             break;
         }
         apply(&store, &alone(&format!("new-{}", seen.len()), 3)).await;
@@ -71,9 +77,9 @@ async fn an_offset_skips_and_the_total_counts_all_that_match() {
     let last = Window { before: None, offset: 5, limit: 5 };
     let page = store.incident_list(&IncidentFilter::default(), last).await.unwrap();
     let numbers: Vec<_> = page.items.iter().map(|record| record.number).collect();
-    assert_eq!((numbers, page.total, page.has_more), (vec![2, 1], 7, false));
+    assert_eq!((numbers, page.total, page.next), (vec![2, 1], Total::exactly(7), None));
     let full = store.alert_list(&AlertFilter::default(), window(None, 7)).await.unwrap();
-    assert_eq!((full.items.len(), full.has_more), (7, false), "a window that just fits has nothing after it");
+    assert_eq!((full.items.len(), full.next), (7, None), "a window that just fits has nothing after it");
 }
 
 #[tokio::test]
@@ -86,14 +92,14 @@ async fn incidents_are_filtered_by_what_they_are() {
     apply(&store, &[firing("Slow", 2)]).await;
     apply(&store, &[resolved("Slow", 3)]).await;
 
-    let status = |status| IncidentFilter { status: Some(status), ..IncidentFilter::default() };
+    let status = |status| IncidentFilter { status: vec![status], ..IncidentFilter::default() };
     assert_eq!(incident_titles(&store, status(IncidentStatus::Triggered)).await, ["Down on one"]);
     assert_eq!(incident_titles(&store, status(IncidentStatus::Resolved)).await, ["Slow on one"]);
     assert_eq!(incident_titles(&store, status(IncidentStatus::Canceled)).await, [""; 0]);
-    let severity = |severity| IncidentFilter { severity: Some(severity), ..IncidentFilter::default() };
+    let severity = |severity| IncidentFilter { severity: vec![severity], ..IncidentFilter::default() };
     assert_eq!(incident_titles(&store, severity(IncidentSeverity::Critical)).await, ["Down on one"]);
     assert_eq!(incident_titles(&store, severity(IncidentSeverity::Medium)).await, ["Slow on one"]);
-    let labelled = |pairs| IncidentFilter { labels: labels(pairs), ..IncidentFilter::default() };
+    let labelled = |pairs| IncidentFilter { labels: equal(pairs), ..IncidentFilter::default() };
     assert_eq!(incident_titles(&store, labelled(&[("pod", "one")])).await.len(), 2);
     assert_eq!(incident_titles(&store, labelled(&[("pod", "one"), ("team", "db")])).await, ["Down on one"]);
     assert_eq!(incident_titles(&store, labelled(&[("team", "web")])).await, [""; 0]);
@@ -118,15 +124,15 @@ async fn alerts_are_filtered_by_what_they_are() {
     let gone = delivery("Slow", "two", AlertStatus::Resolved, 2);
     apply(&store, &[critical, gone]).await;
 
-    let down = AlertFilter { status: Some(AlertStatus::Firing), ..AlertFilter::default() };
+    let down = AlertFilter { status: vec![AlertStatus::Firing], ..AlertFilter::default() };
     assert_eq!(alert_titles(&store, down).await, ["Down on one"]);
-    let info = AlertFilter { severity: Some(AlertSeverity::Critical), ..AlertFilter::default() };
+    let info = AlertFilter { severity: vec![AlertSeverity::Critical], ..AlertFilter::default() };
     assert_eq!(alert_titles(&store, info).await, ["Down on one"]);
-    let generic = AlertFilter { source: Some("generic".to_owned()), ..AlertFilter::default() };
+    let generic = AlertFilter { source: vec!["generic".to_owned()], ..AlertFilter::default() };
     assert_eq!(alert_titles(&store, generic).await, ["Slow on two"]);
-    let labelled = AlertFilter { labels: labels(&[("pod", "two")]), ..AlertFilter::default() };
+    let labelled = AlertFilter { labels: equal(&[("pod", "two")]), ..AlertFilter::default() };
     assert_eq!(alert_titles(&store, labelled.clone()).await, ["Slow on two"]);
-    let both = AlertFilter { status: Some(AlertStatus::Firing), ..labelled };
+    let both = AlertFilter { status: vec![AlertStatus::Firing], ..labelled };
     assert_eq!(alert_titles(&store, both).await, [""; 0], "filters must all hold");
 }
 

@@ -27,7 +27,7 @@ async fn breakable() -> (Store, Stores, TempDir) {
 
 async fn read(store: &Store) -> Result<i64, StoreError> {
     let window = Window { before: None, offset: 0, limit: 1 };
-    store.incident_list(&IncidentFilter::default(), window).await.map(|page| page.total)
+    store.incident_list(&IncidentFilter::default(), window).await.map(|page| page.total.count)
 }
 
 /// Both kinds of work fail, and neither keeps its caller waiting.

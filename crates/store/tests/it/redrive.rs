@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tocsin_shared::ledger::{DeadNotices, NoticeKind, NoticeStatus};
 use tocsin_shared::{Envelope, NotificationId};
-use tocsin_store::{Attempt, NoticeFilter, NoticeRecord, NoticesRedriven, Store, Verdict, Window};
+use tocsin_store::{Attempt, NoticeFilter, NoticeRecord, NoticesRedriven, Store, Total, Verdict, Window};
 use tocsin_testbed::{Service, Tenant};
 
 use crate::ledger::{claim, finish};
@@ -30,12 +30,12 @@ fn dead() -> Verdict {
 
 async fn notices(store: &Store, filter: NoticeFilter) -> Vec<NoticeRecord> {
     let page = store.notice_list(&filter, Window { before: None, offset: 0, limit: 50 }).await.unwrap();
-    assert_eq!((page.total, page.has_more), (i64::try_from(page.items.len()).unwrap(), false));
+    assert_eq!((page.total, page.next), (Total::exactly(i64::try_from(page.items.len()).unwrap()), None));
     page.items
 }
 
 async fn all_dead(store: &Store) -> Vec<NoticeRecord> {
-    notices(store, NoticeFilter { status: Some(NoticeStatus::Dead), ..NoticeFilter::default() }).await
+    notices(store, NoticeFilter { status: vec![NoticeStatus::Dead], ..NoticeFilter::default() }).await
 }
 
 fn matching(receiver: Option<&str>, limit: u32) -> DeadNotices {
@@ -84,7 +84,7 @@ async fn what_is_not_there_or_not_dead_is_refused_and_then_nothing_is_done() {
     finished(&store, &[firing("Down", 1)], &dead()).await;
     apply(&store, &[firing("Slow", 2)]).await;
     let pending =
-        notices(&store, NoticeFilter { status: Some(NoticeStatus::Pending), ..NoticeFilter::default() }).await;
+        notices(&store, NoticeFilter { status: vec![NoticeStatus::Pending], ..NoticeFilter::default() }).await;
     let dead = all_dead(&store).await;
     let (unknown, alive) = (NotificationId::generate(), pending[0].id);
     for (id, expected) in [
@@ -127,12 +127,15 @@ async fn notices_are_listed_by_fate_receiver_and_incident_newest_first() {
     assert!(all.len() == 3 && all.is_sorted_by(|a, b| a.id > b.id), "{all:?}");
     let first =
         store.notice_list(&NoticeFilter::default(), Window { before: None, offset: 0, limit: 2 }).await.unwrap();
-    let rest = Window { before: first.items.last().map(|notice| notice.id), offset: 0, limit: 2 };
+    let rest = Window { before: first.next, offset: 0, limit: 2 };
     let rest = store.notice_list(&NoticeFilter::default(), rest).await.unwrap();
-    assert_eq!((first.has_more, rest.has_more, [first.items, rest.items].concat()), (true, false, all.clone()));
+    assert_eq!(
+        (first.next.is_some(), rest.next.is_some(), [first.items, rest.items].concat()),
+        (true, false, all.clone())
+    );
     let of = |notice: &NoticeRecord| NoticeFilter { incident: Some(notice.incident_id), ..NoticeFilter::default() };
     assert_eq!(notices(&store, of(&all[0])).await.len(), 2);
-    let nobody = NoticeFilter { receiver: Some("dev".to_owned()), ..NoticeFilter::default() };
+    let nobody = NoticeFilter { receiver: vec!["dev".to_owned()], ..NoticeFilter::default() };
     assert!(notices(&store, nobody).await.is_empty());
 }
 

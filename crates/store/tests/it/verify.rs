@@ -46,6 +46,8 @@ const BREAKS: &[(&str, &str)] = &[
     ("lease-while-sending", "UPDATE notifications SET lease_token = gen_random_uuid()"),
     ("alert-was-told-of", "UPDATE alerts SET occurrences = 0"),
     ("event-is-known", "UPDATE alerts SET received_at = now(); DELETE FROM event_ids"),
+    ("tallies-are-right", "UPDATE tallies SET count = count + 1 WHERE of = 'alerts'"),
+    ("alert-can-be-found", "UPDATE alert_terms SET title = 'another'"),
 ];
 
 /// A database with one open incident of three alerts and one that is over.

@@ -4,7 +4,7 @@
 //! ratios of one round. Only accepting is measured. The worker is stopped meanwhile, and started afterwards to prove that
 //! what was accepted is there.
 
-mod subjects;
+pub(super) mod subjects;
 
 use std::path::Path;
 use std::time::Duration;

@@ -55,6 +55,8 @@ pub struct Outcome {
     pub socket_errors: u64,
     /// The median of the answers' latencies, in µs.
     pub p50_us: u64,
+    /// Their 95th percentile, in µs.
+    pub p95_us: u64,
     /// Their 99th percentile, in µs.
     pub p99_us: u64,
     /// The longest, in µs.
@@ -83,6 +85,11 @@ impl Wrk {
     pub async fn run(&self, shot: &Shot, folder: &Path) -> Result<Outcome, BenchError> {
         let output = self.run_script(&shot.url, &format!("{}\n{DONE}", script(shot)), folder).await?;
         outcome(&output)
+    }
+
+    /// Runs with a script of the caller's, which says what is sent.
+    pub(super) async fn run_requests(&self, url: &str, script: &str, folder: &Path) -> Result<Outcome, BenchError> {
+        outcome(&self.run_script(url, &format!("{script}\n{DONE}"), folder).await?)
     }
 
     /// Runs with a script of the caller's, and gives what it printed.
@@ -117,7 +124,7 @@ pub(super) fn outcome<'de, T: Deserialize<'de>>(output: &'de str) -> Result<T, B
 }
 
 /// As a string of Lua: every byte that is not a plain letter as its number (Lua 5.1 manual, 2.1).
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for byte in text.bytes() {
         match byte {
@@ -139,7 +146,7 @@ mod tests {
     fn what_wrk_says_is_understood() {
         let output = "Running 4s test @ http://127.0.0.1:18000/\n  2 threads and 50 connections\n\
             Requests/sec:  49000.00\noutcome {\"requests\":196000,\"duration_us\":4000000,\"refused\":3,\
-            \"socket_errors\":1,\"p50_us\":900,\"p99_us\":2400,\"max_us\":9000}\n";
+            \"socket_errors\":1,\"p50_us\":900,\"p95_us\":1800,\"p99_us\":2400,\"max_us\":9000}\n";
         let outcome: Outcome = outcome(output).unwrap();
         assert_eq!((outcome.refused, outcome.socket_errors, outcome.p99_us), (3, 1, 2400));
         assert!((outcome.per_second() - 49_000.0).abs() < f64::EPSILON);

@@ -51,6 +51,21 @@ enum Bench {
     },
     /// What senders notice when a store goes and comes back.
     StoreLoss,
+    /// How fast the api reads, from a small and from a large database, against a bare server.
+    Api {
+        /// How often each is measured.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        rounds: u32,
+        /// How many seconds each time.
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=600))]
+        seconds: u64,
+        /// How many incidents the large database has, and as many alerts; the small one has a thousand.
+        #[arg(long, default_value_t = 1_000_000)]
+        incidents: u32,
+        /// Clients, each with a connection of its own.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        clients: u32,
+    },
     /// How fast the worker applies alerts, against a bare upsert, and how soon they can be read.
     Worker {
         /// How often each is measured.
@@ -125,6 +140,10 @@ async fn measure(bench: &Bench, folder: &RunFolder) -> Result<Report, CliError> 
         }
         Bench::Flood { seconds } => bench::flood::run(Duration::from_secs(seconds), folder).await,
         Bench::StoreLoss => bench::store_loss::run(folder).await,
+        Bench::Api { rounds, seconds, incidents, clients } => {
+            let duration = Duration::from_secs(seconds);
+            bench::api::run(bench::api::Options { rounds, duration, incidents, clients }, folder).await
+        }
         Bench::Worker { rounds, alerts, existing, seconds } => {
             let pace = Pace { per_second: WEBHOOKS_PER_SECOND, during: Duration::from_secs(seconds) };
             bench::worker::run(bench::worker::Options { rounds, alerts, existing, pace }, folder).await

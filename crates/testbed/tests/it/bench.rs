@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tocsin_testbed::bench::worker::Pace;
-use tocsin_testbed::bench::{ingest, notify, worker};
+use tocsin_testbed::bench::{api, ingest, notify, worker};
 
 use crate::bed::stores::folder;
 use crate::turn::Turn;
@@ -49,5 +49,19 @@ async fn the_bench_of_the_notifier_measures_everything_and_finds_each_notice_tol
     let names: HashSet<_> = report.metrics.iter().map(|metric| metric.name.as_str()).collect();
     for name in ["notify.delivered_over_reqwest", "pipeline.notified_p99_ms", "notify.isolation_p99_growth"] {
         assert!(names.contains(name), "{name} is missing: {report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bench_of_the_api_reads_everything_from_both_databases() {
+    let _turn = Turn::alone().await;
+    let folder = folder();
+    let options = api::Options { rounds: 1, duration: Duration::from_secs(1), incidents: 3_000, clients: 4 };
+    let report = api::run(options, folder.path()).await.unwrap();
+    println!("{report}");
+    assert!(report.metrics.iter().all(|metric| metric.value() > 0.0), "{report}");
+    let names: HashSet<_> = report.metrics.iter().map(|metric| metric.name.as_str()).collect();
+    for name in ["list_p95_ms", "detail_p95_ms", "alerts_p95_ms", "search_p95_ms", "growth", "detail_over_bare"] {
+        assert!(names.contains(format!("api.{name}").as_str()), "{name} is missing: {report}");
     }
 }

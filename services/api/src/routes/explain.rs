@@ -53,10 +53,9 @@ where
     ListView::of_all(items.into_iter().enumerate().collect(), window, |(place, _)| *place)
 }
 
-/// The newest 1,000 dead letters, newest first.
 async fn dead_letters(_: Reader, mut params: Params, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
     let window = params.window()?;
     params.finish()?;
-    let letters = store.dead_letter_list(None).await.map_err(unavailable)?;
-    Ok(HttpResponse::Ok().json(ListView::<DeadLetterView>::of_all(letters, &window, |letter| letter.id)))
+    let page = store.dead_letter_list(window).await.map_err(unavailable)?;
+    Ok(HttpResponse::Ok().json(ListView::<DeadLetterView>::new(page, &window)))
 }

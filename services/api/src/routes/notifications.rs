@@ -36,8 +36,8 @@ struct Matching {
 }
 
 async fn list(_: Reader, mut params: Params, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
-    let status = params.take("status")?;
-    let receiver = params.take("receiver")?;
+    let status = params.take_each("status")?;
+    let receiver = params.take_words("receiver")?;
     let incident = match params.take::<String>("incident")? {
         Some(id) => Some(incident_find(&store, &id).await?.incident.id),
         None => None,
@@ -51,7 +51,7 @@ async fn of_incident(
     mut params: Params,
     store: web::Data<Store>,
 ) -> Result<HttpResponse, Problem> {
-    let (status, receiver) = (params.take("status")?, params.take("receiver")?);
+    let (status, receiver) = (params.take_each("status")?, params.take_words("receiver")?);
     let incident = Some(incident_find(&store, &id).await?.incident.id);
     answer(params, &store, NoticeFilter { status, receiver, incident }).await
 }
@@ -60,7 +60,7 @@ async fn answer(mut params: Params, store: &Store, filter: NoticeFilter) -> Resu
     let window = params.window()?;
     params.finish()?;
     let page = store.notice_list(&filter, window).await.map_err(unavailable)?;
-    Ok(HttpResponse::Ok().json(ListView::<NoticeView>::new(page, &window, |notice| notice.id)))
+    Ok(HttpResponse::Ok().json(ListView::<NoticeView>::new(page, &window)))
 }
 
 async fn detail(_: Reader, id: web::Path<String>, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
@@ -84,8 +84,9 @@ async fn redrive(
     commands: web::Data<Commands>,
     store: web::Data<Store>,
 ) -> Result<HttpResponse, Problem> {
-    let notices = DeadNotices::These(vec![find(&store, &id).await?.id]);
+    let notices = DeadNotices::These(vec![find(&store.primary(), &id).await?.id]);
     let asked = commands.ask(&caller, Action::RedriveNotices { notices }).await?;
+    store.has_acted();
     Ok(asked.answer(StatusCode::OK, None::<()>))
 }
 
@@ -94,8 +95,10 @@ async fn redrive_matching(
     Admin(caller): Admin,
     Body(Matching { receiver, since, limit }): Body<Matching>,
     commands: web::Data<Commands>,
+    store: web::Data<Store>,
 ) -> Result<HttpResponse, Problem> {
     let notices = DeadNotices::Matching { receiver, since, limit: limit.unwrap_or(MAX_DEAD_NOTICES) };
     let asked = commands.ask(&caller, Action::RedriveNotices { notices }).await?;
+    store.has_acted();
     Ok(asked.answer(StatusCode::OK, None::<()>))
 }

@@ -109,13 +109,14 @@ async fn act(
     (commands, store): &Desk,
     action: impl FnOnce(IncidentId) -> Action,
 ) -> Result<HttpResponse, Problem> {
-    let incident = incident_find(store, id).await?.incident.id;
+    let incident = incident_find(&store.primary(), id).await?.incident.id;
     let asked = commands.ask(caller, action(incident)).await?;
     Ok(asked.answer(StatusCode::OK, incident_now(store, &asked).await))
 }
 
 /// The incident that a command was about, as it is now. If it cannot be read, the command is no less done.
 async fn incident_now(store: &Store, asked: &Asked) -> Option<IncidentView> {
+    store.has_acted();
     match store.incident_get(asked.done?.incident?).await {
         Ok(record) => record.map(IncidentView::from),
         Err(error) => {
@@ -132,7 +133,7 @@ pub(super) async fn change(
     Body(Change { status, severity }): Body<Change>,
     (commands, store): Desk,
 ) -> Result<HttpResponse, Problem> {
-    let incident = incident_find(&store, &id).await?.incident.id;
+    let incident = incident_find(&store.primary(), &id).await?.incident.id;
     let by_status = status.map(|status| match status {
         IncidentStatus::Triggered => Action::Reopen { incident },
         IncidentStatus::Acknowledged => Action::Acknowledge { incident },
@@ -165,9 +166,10 @@ async fn redrive(
     Admin(caller): Admin,
     id: web::Path<String>,
     _: Body<Nothing>,
-    commands: web::Data<Commands>,
+    (commands, store): Desk,
 ) -> Result<HttpResponse, Problem> {
     let id = id.parse().map_err(|_| Problem::new(ErrorCode::NotFound).detail("no dead letter has this id"))?;
     let asked = commands.ask(&caller, Action::Redrive { dead_letters: vec![id] }).await?;
+    store.has_acted();
     Ok(asked.answer(StatusCode::OK, None::<()>))
 }

@@ -92,7 +92,7 @@ async fn silence_incident(
     let duration_s = seconds.ok_or_else(|| {
         Problem::new(ErrorCode::InvalidPayload).detail("duration: write it as 30m, 1h or 1d, up to 30d")
     })?;
-    let incident = incident_find(&store, &id).await?.incident.id;
+    let incident = incident_find(&store.primary(), &id).await?.incident.id;
     let asked = commands.ask(&caller, Action::SilenceIncident { incident, duration_s }).await?;
     Ok(asked.answer(StatusCode::CREATED, silence_now(&store, &asked).await))
 }
@@ -105,7 +105,7 @@ async fn end(
     commands: web::Data<Commands>,
     store: web::Data<Store>,
 ) -> Result<HttpResponse, Problem> {
-    let id = find(&store, &id).await?.id;
+    let id = find(&store.primary(), &id).await?.id;
     let asked = commands.ask(&caller, Action::SilenceEnd { id }).await?;
     Ok(asked.answer(StatusCode::OK, silence_now(&store, &asked).await))
 }
@@ -116,8 +116,9 @@ async fn delete(
     commands: web::Data<Commands>,
     store: web::Data<Store>,
 ) -> Result<HttpResponse, Problem> {
-    let id = find(&store, &id).await?.id;
+    let id = find(&store.primary(), &id).await?.id;
     let asked = commands.ask(&caller, Action::SilenceDelete { id }).await?;
+    store.has_acted();
     Ok(match asked.done {
         Some(_) => HttpResponse::NoContent().finish(),
         None => asked.answer(StatusCode::ACCEPTED, None::<()>),
@@ -134,6 +135,7 @@ async fn find(store: &Store, id: &str) -> Result<Silence, Problem> {
 
 /// The silence that a command was about, as it is now. If it cannot be read, the command is no less done.
 async fn silence_now(store: &Store, asked: &Asked) -> Option<SilenceView> {
+    store.has_acted();
     match store.silence_get(asked.done?.silence?).await {
         Ok(silence) => silence.map(SilenceView::from),
         Err(error) => {

@@ -146,7 +146,8 @@ async fn an_alert_and_an_incident_are_explained_decision_by_decision() {
 async fn an_empty_list_is_a_list() {
     let api = Api::start().await;
     for path in ["/api/v1/incidents", "/api/v1/alerts", "/api/v1/silences", "/api/v1/dead-letters"] {
-        let expected = json!({"data": [], "total": 0, "limit": 50, "offset": 0, "next_cursor": null});
+        let expected =
+            json!({"data": [], "total": 0, "total_is_exact": true, "limit": 50, "offset": 0, "next_cursor": null});
         assert_eq!(api.read(path).await, expected, "{path}");
     }
 }

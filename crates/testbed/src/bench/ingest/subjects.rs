@@ -28,8 +28,8 @@ pub(super) struct Subject {
 }
 
 /// A server that is no service of ours.
-struct Rival {
-    process: Process,
+pub(in crate::bench) struct Rival {
+    pub(in crate::bench) process: Process,
     port: Port,
 }
 
@@ -119,7 +119,7 @@ impl Field {
 }
 
 impl Rival {
-    async fn bare(name: &str, bare: Bare, logs: &Path) -> Result<Self> {
+    pub(in crate::bench) async fn bare(name: &str, bare: Bare, logs: &Path) -> Result<Self> {
         let port = Port::free()?;
         let mut spec = Spec::new(name, programs::own("tocsin-testbed")?, logs).args([
             "bare-server",
@@ -158,7 +158,7 @@ impl Rival {
         Ok(rival)
     }
 
-    fn url(&self) -> String {
+    pub(in crate::bench) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port.number())
     }
 }

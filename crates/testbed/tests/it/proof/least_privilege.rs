@@ -34,6 +34,9 @@ fn refused(service: Service) -> &'static [&'static str] {
             "DELETE FROM events",
             "DROP TABLE events_other",
             "UPDATE inbox SET body = ''",
+            // What triggers keep for it.
+            "UPDATE tallies SET count = 0",
+            "DELETE FROM alert_terms",
         ],
         Service::Notifier => &[
             "SELECT seq FROM inbox",
@@ -59,6 +62,8 @@ fn refused(service: Service) -> &'static [&'static str] {
             "DELETE FROM receivers_gone",
             "SELECT id FROM commands",
             "SELECT events_keep(1, 1)",
+            "SELECT tallies_fold()",
+            "UPDATE tallies SET count = 0",
         ],
     }
 }
