@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn many_ids_make_several_entries() {
-        let ids: Vec<_> = (0..MAX_IDS + 1).map(|_| IncidentId::generate()).collect();
+        let ids: Vec<_> = (0..=MAX_IDS).map(|_| IncidentId::generate()).collect();
         let whole = Change { incidents: ids.clone(), dead_letters: true, ..Change::default() };
         let [first, second] = whole.in_entries().try_into().unwrap();
         assert_eq!((first.incidents.len(), second.incidents.as_slice()), (MAX_IDS, &ids[MAX_IDS..]));

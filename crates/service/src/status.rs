@@ -90,7 +90,7 @@ impl Reporter {
     }
 
     /// What there is to say now, in JSON.
-    pub fn next(&mut self) -> String {
+    pub fn say(&mut self) -> String {
         let now = Instant::now();
         let page = self.page.render();
         let counts: Vec<f64> = self.rates.iter().map(|(_, counter)| sum_of(&page, counter)).collect();

@@ -75,7 +75,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     metrics::describe();
     let mut reporter = Reporter::new("api", &config.service, &readiness, metrics::RATES).map_err(ServeError::from)?;
     let (name, ended) = (reporter.name(), shutdown.clone().into_stopping());
-    tokio::spawn(tocsin_bus::report(config.bus.clone(), name, move || reporter.next(), Status::is_stale, ended));
+    tokio::spawn(tocsin_bus::report(config.bus.clone(), name, move || reporter.say(), Status::is_stale, ended));
     let kinds = Reloading::follow(config.config_path, config.kinds, |document, _env| Ok(kinds_of(document)))?;
     let system = web::Data::new(System::new(store.clone(), Overview::new(&config.bus)?, kinds));
     let events = web::Data::from(Events::start(Changes::new(&config.bus)?, store.clone(), shutdown.clone()));

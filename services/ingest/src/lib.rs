@@ -77,7 +77,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         .build();
     let mut reporter = Reporter::new("ingest", &service, &readiness, metrics::RATES).map_err(ServeError::from)?;
     let (name, ended) = (reporter.name(), shutdown.clone().into_stopping());
-    tokio::spawn(tocsin_bus::report(bus.clone(), name, move || reporter.next(), Status::is_stale, ended));
+    tokio::spawn(tocsin_bus::report(bus.clone(), name, move || reporter.say(), Status::is_stale, ended));
     let watching = tokio::spawn({
         let (gate, log, store) = (Arc::clone(&gate), log.clone(), store.clone());
         async move { accept::watch(&gate, &log, &store).await }

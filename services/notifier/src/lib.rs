@@ -77,7 +77,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let mut reporter =
         Reporter::new("notifier", &config.service, &readiness, metrics::RATES).map_err(ServeError::from)?;
     let (name, ended) = (reporter.name(), shutdown.clone().into_stopping());
-    tokio::spawn(tocsin_bus::report(config.bus.clone(), name, move || reporter.next(), Status::is_stale, ended));
+    tokio::spawn(tocsin_bus::report(config.bus.clone(), name, move || reporter.say(), Status::is_stale, ended));
 
     let notifier = Notifier {
         store,

@@ -234,6 +234,11 @@ impl TopologyBuilder {
             ("TOCSIN_INSTANCE".into(), name.into()),
             ("TOCSIN_PUBLIC_URL".into(), format!("http://127.0.0.1:{}", common.port).into()),
             ("TOCSIN_DEMO_TOKEN_SHA256".into(), hex::encode(Sha256::digest(common.token)).into()),
+            // The same after a restart, as the token is: who is signed in stays so.
+            (
+                "TOCSIN_SESSION_SECRET".into(),
+                hex::encode(Sha256::digest(format!("session secret of {}", common.token))).into(),
+            ),
             ("TOCSIN_SLACK_WEBHOOK_URL".into(), slack.into()),
         ];
         if matches!(service, Service::Ingest | Service::Api) {

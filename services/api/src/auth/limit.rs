@@ -55,7 +55,7 @@ impl<K: Eq + Hash> Limiter<K> {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let arrival = table.row(key, now);
         let ahead = arrival.saturating_duration_since(now) + interval;
-        let denied_for = (ahead > most).then(|| ahead - most);
+        let denied_for = ahead.checked_sub(most).filter(|over| !over.is_zero());
         if denied_for.is_none() {
             *arrival = now + ahead;
         }

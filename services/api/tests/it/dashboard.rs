@@ -58,12 +58,10 @@ async fn the_files_of_the_page_are_kept_for_ever_and_one_without_a_dashboard_say
         );
         assert_eq!(response.headers()[CACHE_CONTROL], "public, max-age=31536000, immutable");
         let media_type = response.headers()[CONTENT_TYPE].to_str().unwrap().to_owned();
-        let expected = if file.ends_with(".js") {
-            "text/javascript; charset=utf-8"
-        } else if file.ends_with(".css") {
-            "text/css; charset=utf-8"
-        } else {
-            "image/svg+xml"
+        let expected = match file.rsplit('.').next() {
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("css") => "text/css; charset=utf-8",
+            _ => "image/svg+xml",
         };
         assert_eq!(media_type, expected, "{file}");
     }

@@ -34,7 +34,7 @@ impl Watching {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
                 let (id, event, data) = (field("id: "), field("event: "), field("data: "));
-                self.text = rest.to_owned();
+                self.text = String::from(rest);
                 self.position = id.or_else(|| self.position.take());
                 if let (Some(event), Some(data)) = (event, data) {
                     return Some((event, serde_json::from_str(&data).unwrap()));
