@@ -52,7 +52,7 @@ async fn a_draining_service_is_not_ready_but_answers_and_asks_clients_to_leave()
     let not_ready = not_ready.await.unwrap();
     let not_ready: Value = not_ready.json().await.unwrap();
     assert_eq!((&not_ready["status"], &not_ready["database"]), (&json!("not ready"), &json!("ok")));
-    for (path, status) in [("/health", 200), ("/api/v1/incidents", 401), ("/nowhere", 404)] {
+    for (path, status) in [("/health", 200), ("/api/v1/incidents", 401), ("/api/v1/nowhere", 404)] {
         let response = client.get(format!("{url}{path}")).send().await.unwrap();
         assert_eq!((response.status().as_u16(), &response.headers()[CONNECTION]), (status, &"close".parse().unwrap()));
     }

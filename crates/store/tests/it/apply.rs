@@ -8,7 +8,8 @@ use tocsin_testbed::Database;
 
 use crate::stage::{apply, at, delivery, firing, fresh, labels, policy, resolved};
 
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 16] = [
+    "alert_terms",
     "alerts",
     "commands",
     "dead_letters",
@@ -22,6 +23,7 @@ const TABLES: [&str; 14] = [
     "notifications",
     "receivers_gone",
     "silences",
+    "tallies",
     "timeline",
 ];
 

@@ -149,7 +149,7 @@ impl Ground {
             .fold(Topology::builder(), |topology, service| topology.count(service, 0))
             .own_stores()
             .folder(folder)
-            .config_text("api: {tokens: [{name: bench, scopes: [read], sha256_env: TOCSIN_DEMO_TOKEN_SHA256}]}\n")
+            .config_text("api: {tokens: [{name: bench, scopes: [read], sha256_env: TOCSIN_DEMO_TOKEN_SHA256}], limit: {per_minute: 60000000}}\n")
             .env("TOCSIN_HTTP_WORKERS", cores().to_string())
             .start()
             .await?;

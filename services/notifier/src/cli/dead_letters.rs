@@ -105,7 +105,8 @@ pub async fn dead_letters(config: &Config, what: DeadLetters) -> ExitCode {
 }
 
 async fn list(store: &Store, receiver: Option<String>, limit: u32, json: bool) -> Result<ExitCode, StoreError> {
-    let filter = NoticeFilter { status: Some(NoticeStatus::Dead), receiver, incident: None };
+    let filter =
+        NoticeFilter { status: vec![NoticeStatus::Dead], receiver: receiver.into_iter().collect(), incident: None };
     let page = store.notice_list(&filter, Window { before: None, offset: 0, limit: i64::from(limit) }).await?;
     for notice in &page.items {
         if json {
@@ -116,7 +117,7 @@ async fn list(store: &Store, receiver: Option<String>, limit: u32, json: bool) -
             println!("{}  {at}  {}  {}  {reason}", notice.id, notice.receiver, notice.kind);
         }
     }
-    eprintln!("{} of {}", page.items.len(), page.total);
+    eprintln!("{} of {}", page.items.len(), page.total.count);
     Ok(ExitCode::SUCCESS)
 }
 
