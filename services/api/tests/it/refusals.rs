@@ -91,7 +91,8 @@ async fn a_silence_is_asked_for_as_it_was_given() {
 #[tokio::test]
 async fn silences_are_a_list_also_when_there_are_none() {
     let api = Api::start().await;
-    let expected = json!({"data": [], "total": 0, "total_is_exact": true, "limit": 50, "offset": 0, "next_cursor": null});
+    let expected =
+        json!({"data": [], "total": 0, "total_is_exact": true, "limit": 50, "offset": 0, "next_cursor": null});
     assert_eq!(api.read("/api/v1/silences").await, expected);
     assert_eq!(api.read("/api/v1/silences?include_expired=true").await, expected);
     problem(api.get_as(READER, "/api/v1/silences?include_expired=1").await, 400, "invalid_parameter").await;
