@@ -101,7 +101,6 @@ impl Notifier {
                 () = tokio::time::sleep(wait.min(SWEEP_INTERVAL)) => {}
                 () = delivery.notifier.shutdown.draining() => {}
             }
-            while in_flight.try_join_next().is_some() {}
         }
         while in_flight.join_next().await.is_some() {}
         let woke = waking.await;
@@ -141,6 +140,8 @@ impl Delivery {
     /// matter of time.
     async fn send_due(self: &Arc<Self>, in_flight: &mut JoinSet<()>) -> Option<Instant> {
         loop {
+            // What has ended holds its story until it is taken out.
+            while in_flight.try_join_next().is_some() {}
             let receivers = self.notifier.receivers.current();
             let open = self.lanes.rooms(&receivers.destinations(), Instant::now());
             if open.rooms.is_empty() || self.notifier.shutdown.is_draining() {
