@@ -14,8 +14,8 @@ use tocsin_service::config::{Environment, Problem};
 use super::Provider;
 use crate::texts::Texts;
 
-/// Slack takes about one message a second per channel, and short bursts (<https://docs.slack.dev/apis/web-api/rate-limits/>).
-const PACE: [Quota; 1] = [Quota { interval: Duration::from_secs(1), burst: 5 }];
+/// Calls that may come at once, for each in a second.
+const BURST: u32 = 5;
 
 /// The receiver at `path`.
 pub(super) fn provider(
@@ -24,10 +24,12 @@ pub(super) fn provider(
     texts: Texts,
     env: &Environment,
 ) -> Result<Arc<dyn Provider>, Problem> {
+    let per_second = u32::from(section.per_second.get());
+    let pace = Quota { interval: Duration::from_secs(1) / per_second, burst: BURST * per_second };
     Ok(match section.access(path) {
         SlackAccess::Bot { token, channel, api_url } => {
-            Arc::new(bot::SlackBot::new(token.resolve(env)?, channel, api_url, texts))
+            Arc::new(bot::SlackBot::new(token.resolve(env)?, channel, api_url, texts, pace))
         }
-        SlackAccess::Webhook(url) => Arc::new(webhook::SlackWebhook::new(url.http_address(env, false)?, texts)),
+        SlackAccess::Webhook(url) => Arc::new(webhook::SlackWebhook::new(url.http_address(env, false)?, texts, pace)),
     })
 }

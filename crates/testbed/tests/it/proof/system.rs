@@ -13,10 +13,10 @@ use crate::turn::Turn;
 /// Time within which anything that should happen has happened, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A configuration that tells one Slack receiver of everything, and lets a test send as fast as it can.
+/// A configuration that tells one Slack receiver of everything, and lets a test send, and be told, as fast as can be.
 pub(crate) const CONFIG: &str = "
 route: {receiver: ops, group_by: [alertname], group_interval: 1s}
-receivers: [{name: ops, slack: {webhook_url_env: TOCSIN_SLACK_WEBHOOK_URL}}]
+receivers: [{name: ops, slack: {webhook_url_env: TOCSIN_SLACK_WEBHOOK_URL, per_second: 10000}}]
 webhooks: {limit: {per_minute: 1000000}}
 api: {tokens: [{name: test, scopes: [read, respond], sha256_env: TOCSIN_DEMO_TOKEN_SHA256}]}
 ";

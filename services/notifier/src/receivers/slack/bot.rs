@@ -11,7 +11,7 @@ use url::Url;
 
 use super::super::exchange::{Response, call, redacted};
 use super::super::{Answer, Http, Provider, Sent};
-use super::{PACE, blocks};
+use super::blocks;
 use crate::message::Message;
 use crate::story::Story;
 use crate::texts::Texts;
@@ -41,6 +41,7 @@ pub(super) struct SlackBot {
     api_url: String,
     texts: Texts,
     destination: String,
+    pace: [Quota; 1],
 }
 
 /// What Slack calls a message.
@@ -61,10 +62,10 @@ struct Outcome {
 }
 
 impl SlackBot {
-    pub(super) fn new(token: SecretString, channel: String, api_url: String, texts: Texts) -> Self {
+    pub(super) fn new(token: SecretString, channel: String, api_url: String, texts: Texts, pace: Quota) -> Self {
         let host = Url::parse(&api_url).map_or_else(|_| api_url.clone(), |url| url.authority().to_owned());
         let destination = format!("slack:{host}/{channel}");
-        Self { token, channel, api_url, texts, destination }
+        Self { token, channel, api_url, texts, destination, pace: [pace] }
     }
 
     /// Told for the first time: posted. Later: the message is edited, and what happened is said in its thread. Both are done
@@ -171,7 +172,7 @@ impl Provider for SlackBot {
     }
 
     fn pace(&self) -> &[Quota] {
-        &PACE
+        &self.pace
     }
 
     /// The requests, each behind its method's name.

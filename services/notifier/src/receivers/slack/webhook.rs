@@ -8,7 +8,7 @@ use tocsin_service::config::{ExposeSecret as _, SecretString};
 
 use super::super::exchange::call;
 use super::super::{Answer, Http, Provider, Sent, digest};
-use super::{PACE, blocks};
+use super::blocks;
 use crate::message::Message;
 use crate::story::Story;
 use crate::texts::Texts;
@@ -22,12 +22,13 @@ pub(super) struct SlackWebhook {
     url: SecretString,
     texts: Texts,
     destination: String,
+    pace: [Quota; 1],
 }
 
 impl SlackWebhook {
-    pub(super) fn new(url: SecretString, texts: Texts) -> Self {
+    pub(super) fn new(url: SecretString, texts: Texts, pace: Quota) -> Self {
         let destination = format!("slack:{}", digest(url.expose_secret()));
-        Self { url, texts, destination }
+        Self { url, texts, destination, pace: [pace] }
     }
 
     fn body(&self, story: &Story) -> Value {
@@ -54,7 +55,7 @@ impl Provider for SlackWebhook {
     }
 
     fn pace(&self) -> &[Quota] {
-        &PACE
+        &self.pace
     }
 
     fn preview(&self, story: &Story) -> String {

@@ -1,5 +1,6 @@
 //! `slack`: an app of a workspace, which can edit what it has posted, or an incoming webhook, which cannot.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -24,6 +25,14 @@ pub struct SlackSection {
     webhook_url: Option<SecretString>,
     webhook_url_file: Option<PathBuf>,
     webhook_url_env: Option<String>,
+    /// Most calls in a second, all notifiers together; five times as many may come at once. Slack itself takes about one a
+    /// second per channel, and short bursts (<https://docs.slack.dev/apis/web-api/rate-limits/>).
+    #[serde(default = "default_per_second")]
+    pub per_second: NonZeroU16,
+}
+
+fn default_per_second() -> NonZeroU16 {
+    NonZeroU16::MIN
 }
 
 /// How Slack is reached.
