@@ -19,12 +19,13 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tocsin_bus::{Grant, Quota, RateLimits};
+use tocsin_bus::{Quota, RateLimits};
 
 use crate::accept::Gate;
-use crate::metrics::{self, DecidedBy};
+use crate::metrics::DecidedBy;
 use row::{Ask, Decision, Row};
 pub(crate) use row::{Standing, Verdict};
+use turn::Turn;
 
 /// Longest wait for Redis before a process decides by itself.
 const SHARED_TIMEOUT: Duration = Duration::from_millis(40);
@@ -72,14 +73,6 @@ fn lease(per_minute: NonZeroU32) -> u32 {
     (per_minute.get() / 600).max(1)
 }
 
-/// What came of a question.
-enum Asked {
-    /// Another request of the key had asked for this one.
-    Known(Verdict),
-    Granted(Grant),
-    Failed,
-}
-
 /// Decides who is served. Cheap to clone; clones share what they know.
 #[derive(Debug, Clone)]
 pub(crate) struct Limiter {
@@ -109,34 +102,44 @@ impl Limiter {
             None => Ask::default(),
         };
         let timeout = if ask.is_denied { DENIED_TIMEOUT } else { SHARED_TIMEOUT };
-        let asked = if self.gate.redis_is_usable() {
-            tokio::time::timeout(timeout, self.ask(key, quota, lease(per_minute), &ask)).await.ok()
-        } else {
-            None
-        };
-        let decide = |row: &mut Row, now| match asked {
-            Some(Asked::Known(verdict)) => verdict,
-            Some(Asked::Granted(grant)) => {
-                metrics::limit_decided(DecidedBy::Redis);
-                row.granted(quota, grant, now)
-            }
-            Some(Asked::Failed) | None => row.unanswered(quota, now),
-        };
+        if self.gate.redis_is_usable()
+            && let Ok(Some(verdict)) =
+                tokio::time::timeout(timeout, self.ask(key, quota, lease(per_minute), &ask.turn)).await
+        {
+            return verdict;
+        }
+        let decide = |row: &mut Row, now| row.unanswered(quota, now);
         // A table that is full remembers nothing more of others.
         self.table().row(key, decide).unwrap_or_else(|| decide(&mut Row::new(Instant::now()), Instant::now()))
     }
 
-    /// Asks Redis when it is this request's turn, unless somebody else's question has answered this one, too.
-    async fn ask(&self, key: &Key, quota: Quota, lease: u32, ask: &Ask) -> Asked {
-        let _waiting = ask.turn.wait();
-        let _turn = ask.turn.take().await;
-        if let Some(verdict) = self.table().row(key, |row, now| row.known(quota, now)).flatten() {
-            return Asked::Known(verdict);
-        }
-        let cells = lease.max(ask.turn.waiting());
-        match self.shared.take(&key.name(), quota, cells).await {
-            Ok(grant) => Asked::Granted(grant),
-            Err(_) => Asked::Failed,
+    /// Asks Redis when it is this request's turn, unless somebody else's question has answered this one, too. Nothing, if Redis
+    /// fails. The question goes on when its request waits no longer: what was taken is there for the next.
+    async fn ask(&self, key: &Key, quota: Quota, lease: u32, turn: &Turn) -> Option<Verdict> {
+        let _waiting = turn.wait();
+        let mut by = DecidedBy::Lease;
+        loop {
+            let taken = turn.take().await;
+            let now_known = |row: &mut Row, now| row.known(quota, now, by);
+            if let Some(verdict) = self.table().row(key, now_known).flatten() {
+                return Some(verdict);
+            }
+            let cells = lease.max(turn.waiting());
+            let (this, key) = (self.clone(), key.clone());
+            let question = tokio::spawn(async move {
+                let grant = this.shared.take(&key.name(), quota, cells).await.ok()?;
+                let is_known = this.table().row(&key, |row, now| row.refill(grant, now)).is_some();
+                drop(taken);
+                Some((grant, is_known))
+            });
+            let (grant, is_known) = question.await.ok().flatten()?;
+            if !is_known {
+                // The table is full, so nothing is kept.
+                let mut row = Row::new(Instant::now());
+                row.refill(grant, Instant::now());
+                return row.known(quota, Instant::now(), DecidedBy::Redis);
+            }
+            by = DecidedBy::Redis;
         }
     }
 

@@ -94,7 +94,7 @@ impl Row {
     /// A verdict, if it takes no asking.
     pub(super) fn decide(&mut self, quota: Quota, now: Instant) -> Decision {
         self.last_used = now;
-        if let Some(verdict) = self.known(quota, now) {
+        if let Some(verdict) = self.known(quota, now, DecidedBy::Lease) {
             return Decision::Made(verdict);
         }
         if self.was_denied && self.asking_since.is_some_and(|since| now < since + ASKING_TTL) {
@@ -105,11 +105,12 @@ impl Row {
         Decision::Ask(Ask { turn: self.turn.clone(), is_denied: self.was_denied })
     }
 
-    /// What the last answer of Redis says of one more request, if it says anything.
-    pub(super) fn known(&mut self, quota: Quota, now: Instant) -> Option<Verdict> {
+    /// What the last answer of Redis says of one more request, if it says anything. Counted as a decision of `by`, if it is
+    /// allowed.
+    pub(super) fn known(&mut self, quota: Quota, now: Instant, by: DecidedBy) -> Option<Verdict> {
         if self.leased > 0 && now < self.lease_ends {
             self.leased -= 1;
-            metrics::limit_decided(DecidedBy::Lease);
+            metrics::limit_decided(by);
             return Some(Verdict::Allowed(self.standing(quota, now)));
         }
         (now < self.denied_until).then(|| {
@@ -122,8 +123,8 @@ impl Row {
         Verdict::Denied(self.standing(quota, now), self.denied_until.saturating_duration_since(now))
     }
 
-    /// What follows from an answer of Redis.
-    pub(crate) fn granted(&mut self, quota: Quota, grant: Grant, now: Instant) -> Verdict {
+    /// Keeps an answer of Redis.
+    pub(super) fn refill(&mut self, grant: Grant, now: Instant) {
         self.asking_since = None;
         self.answered_at = now;
         self.left = grant.left;
@@ -133,14 +134,13 @@ impl Row {
         self.was_denied = grant.taken == 0;
         if grant.taken == 0 {
             self.denied_until = now + grant.next_in;
-            return self.denied(quota, now);
+            return;
         }
         if now >= self.lease_ends {
             self.leased = 0;
         }
-        self.leased += grant.taken - 1;
+        self.leased += grant.taken;
         self.lease_ends = now + LEASE_TTL;
-        Verdict::Allowed(self.standing(quota, now))
     }
 
     /// What follows when Redis did not answer in time.
@@ -201,6 +201,12 @@ mod tests {
         matches!(verdict, Verdict::Allowed(_))
     }
 
+    /// What whoever has asked is told.
+    fn granted(row: &mut Row, grant: Grant, now: Instant) -> Verdict {
+        row.refill(grant, now);
+        row.known(QUOTA, now, DecidedBy::Redis).unwrap()
+    }
+
     /// The verdict, if no question is needed.
     fn decided(row: &mut Row, now: Instant) -> Option<Verdict> {
         match row.decide(QUOTA, now) {
@@ -214,7 +220,7 @@ mod tests {
         let now = Instant::now();
         let mut row = Row::new(now);
         assert_eq!(decided(&mut row, now), None);
-        let Verdict::Allowed(standing) = row.granted(QUOTA, grant(3, 5), now) else { panic!() };
+        let Verdict::Allowed(standing) = granted(&mut row, grant(3, 5), now) else { panic!() };
         assert_eq!((standing.limit, standing.remaining), (3, 7));
         assert!(is_allowed(decided(&mut row, now).unwrap()));
         assert!(is_allowed(decided(&mut row, now).unwrap()));
@@ -225,9 +231,9 @@ mod tests {
     fn a_lease_that_is_not_used_in_time_is_lost() {
         let now = Instant::now();
         let mut row = Row::new(now);
-        row.granted(QUOTA, grant(3, 5), now);
+        granted(&mut row, grant(3, 5), now);
         assert_eq!(decided(&mut row, now + LEASE_TTL), None);
-        row.granted(QUOTA, grant(1, 0), now + LEASE_TTL);
+        granted(&mut row, grant(1, 0), now + LEASE_TTL);
         assert_eq!(decided(&mut row, now + LEASE_TTL), None, "the old lease did not come back");
     }
 
@@ -235,7 +241,7 @@ mod tests {
     fn a_denial_is_remembered_until_a_cell_is_due_and_then_one_request_asks_for_all() {
         let now = Instant::now();
         let mut row = Row::new(now);
-        let Verdict::Denied(_, retry_in) = row.granted(QUOTA, grant(0, 0), now) else { panic!() };
+        let Verdict::Denied(_, retry_in) = granted(&mut row, grant(0, 0), now) else { panic!() };
         assert_eq!(retry_in, Duration::from_millis(150));
         let soon = now + Duration::from_millis(149);
         assert!(!is_allowed(decided(&mut row, soon).unwrap()));
@@ -243,7 +249,7 @@ mod tests {
         assert_eq!(decided(&mut row, due), None, "one asks");
         assert!(!is_allowed(decided(&mut row, due).unwrap()), "the others do not");
         assert_eq!(decided(&mut row, due + ASKING_TTL), None, "unless no answer came");
-        assert!(is_allowed(row.granted(QUOTA, grant(1, 0), due)));
+        assert!(is_allowed(granted(&mut row, grant(1, 0), due)));
     }
 
     #[test]
@@ -251,7 +257,7 @@ mod tests {
         let now = Instant::now();
         let mut row = Row::new(now);
         let all_taken = Grant { taken: 0, left: 0, next_in: QUOTA.interval, whole_in: QUOTA.interval * QUOTA.burst };
-        row.granted(QUOTA, all_taken, now);
+        granted(&mut row, all_taken, now);
         assert!(!is_allowed(row.unanswered(QUOTA, now)), "there is no second burst");
         let later = now + DENIAL_TTL.saturating_sub(Duration::from_millis(1));
         assert!(!is_allowed(row.unanswered(QUOTA, later)), "Redis may only be slow");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// The turns of one key. Clones are of the same key.
 #[derive(Debug, Clone, Default)]
@@ -11,7 +11,7 @@ pub(super) struct Turn(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    turn: Mutex<()>,
+    turn: Arc<Mutex<()>>,
     waiting: AtomicU32,
 }
 
@@ -30,8 +30,8 @@ impl Turn {
     }
 
     /// The turn, in the order of asking for it.
-    pub(super) async fn take(&self) -> MutexGuard<'_, ()> {
-        self.0.turn.lock().await
+    pub(super) async fn take(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.0.turn).lock_owned().await
     }
 }
 
