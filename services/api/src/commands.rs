@@ -9,6 +9,7 @@ use tocsin_bus::BusError;
 use tocsin_service::http::Problem;
 use tocsin_service::telemetry::trace;
 use tocsin_shared::{Action, Command, CommandId, CommandOutcome, ErrorCode, IncidentId, SilenceId, TraceContext};
+use tocsin_store::Store;
 use tracing::Instrument as _;
 
 use crate::RETRY_AFTER_SECS;
@@ -19,7 +20,11 @@ const OUTCOME_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The way to the worker and back. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Commands(pub(crate) tocsin_bus::Commands);
+pub(crate) struct Commands {
+    way: tocsin_bus::Commands,
+    /// Whose reads show from then on what was done.
+    store: Store,
+}
 
 /// A command that is on its way or done.
 #[derive(Debug)]
@@ -39,6 +44,10 @@ pub(crate) struct Done {
 }
 
 impl Commands {
+    pub(crate) const fn new(way: tocsin_bus::Commands, store: Store) -> Self {
+        Self { way, store }
+    }
+
     /// Asks for something on behalf of a caller. An action that is refused is a problem; one whose outcome does not come in
     /// time is not, for it will be done.
     pub(crate) async fn ask(&self, caller: &Caller, action: Action) -> Result<Asked, Problem> {
@@ -53,14 +62,16 @@ impl Commands {
 
     async fn send(&self, command: Command) -> Result<Asked, Problem> {
         let id = command.id;
-        self.0.send(&command).await.map_err(|error| {
+        self.way.send(&command).await.map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "cannot send a command");
             match error {
                 BusError::Json(_) => Problem::new(ErrorCode::Internal),
                 _ => Problem::new(ErrorCode::RedisUnavailable).retry_after(RETRY_AFTER_SECS),
             }
         })?;
-        match self.0.outcome(id, OUTCOME_TIMEOUT).await {
+        let outcome = self.way.outcome(id, OUTCOME_TIMEOUT).await;
+        self.store.has_acted();
+        match outcome {
             Ok(Some(CommandOutcome::Done { incident, silence, changed, count })) => {
                 Ok(Asked { id, done: Some(Done { incident, silence, changed, count }) })
             }

@@ -58,8 +58,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let tokens = Reloading::follow(config.config_path.clone(), config.tokens, move |document, env| {
         Tokens::from_document(document, env, &seal)
     })?;
-    let commands = Commands(tocsin_bus::Commands::start(&config.bus)?);
-    let way = commands.clone();
+    let way = tocsin_bus::Commands::start(&config.bus)?;
+    let commands = Commands::new(way.clone(), store.clone());
     let pinged = store.clone();
     let readiness = Readiness::builder(&shutdown)
         .check(Dependency::Database, Need::Required, move || {
@@ -69,7 +69,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         // Reading needs no Redis.
         .check(Dependency::Redis, Need::Optional, move || {
             let way = way.clone();
-            async move { way.0.ping().await }
+            async move { way.ping().await }
         })
         .build();
     metrics::describe();

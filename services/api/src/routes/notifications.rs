@@ -86,7 +86,6 @@ async fn redrive(
 ) -> Result<HttpResponse, Problem> {
     let notices = DeadNotices::These(vec![find(&store.primary(), &id).await?.id]);
     let asked = commands.ask(&caller, Action::RedriveNotices { notices }).await?;
-    store.has_acted();
     Ok(asked.answer(StatusCode::OK, None::<()>))
 }
 
@@ -95,10 +94,8 @@ async fn redrive_matching(
     Admin(caller): Admin,
     Body(Matching { receiver, since, limit }): Body<Matching>,
     commands: web::Data<Commands>,
-    store: web::Data<Store>,
 ) -> Result<HttpResponse, Problem> {
     let notices = DeadNotices::Matching { receiver, since, limit: limit.unwrap_or(MAX_DEAD_NOTICES) };
     let asked = commands.ask(&caller, Action::RedriveNotices { notices }).await?;
-    store.has_acted();
     Ok(asked.answer(StatusCode::OK, None::<()>))
 }

@@ -118,7 +118,6 @@ async fn delete(
 ) -> Result<HttpResponse, Problem> {
     let id = find(&store.primary(), &id).await?.id;
     let asked = commands.ask(&caller, Action::SilenceDelete { id }).await?;
-    store.has_acted();
     Ok(match asked.done {
         Some(_) => HttpResponse::NoContent().finish(),
         None => asked.answer(StatusCode::ACCEPTED, None::<()>),
@@ -135,7 +134,6 @@ async fn find(store: &Store, id: &str) -> Result<Silence, Problem> {
 
 /// The silence that a command was about, as it is now. If it cannot be read, the command is no less done.
 async fn silence_now(store: &Store, asked: &Asked) -> Option<SilenceView> {
-    store.has_acted();
     match store.silence_get(asked.done?.silence?).await {
         Ok(silence) => silence.map(SilenceView::from),
         Err(error) => {
