@@ -7,6 +7,7 @@ mod teams;
 mod webhook;
 
 use std::collections::HashMap;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -155,6 +156,15 @@ impl Sent {
         let answer = Answer::Failed { retry_after: None };
         Self { answer, http_status: None, text: bounded(reason), message: None }
     }
+}
+
+/// Calls that may come at once, for each in a second.
+const BURST: u32 = 5;
+
+/// So many calls in a second, and [`BURST`] times as many at once.
+fn pace(per_second: NonZeroU16) -> Quota {
+    let per_second = u32::from(per_second.get());
+    Quota { interval: Duration::from_secs(1) / per_second, burst: BURST * per_second }
 }
 
 /// A name for a destination that holds a secret: the same for the same, and telling nothing.

@@ -5,17 +5,12 @@ mod bot;
 mod webhook;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tocsin_bus::Quota;
 use tocsin_service::config::document::{SlackAccess, SlackSection};
 use tocsin_service::config::{Environment, Problem};
 
-use super::Provider;
+use super::{Provider, pace};
 use crate::texts::Texts;
-
-/// Calls that may come at once, for each in a second.
-const BURST: u32 = 5;
 
 /// The receiver at `path`.
 pub(super) fn provider(
@@ -24,8 +19,7 @@ pub(super) fn provider(
     texts: Texts,
     env: &Environment,
 ) -> Result<Arc<dyn Provider>, Problem> {
-    let per_second = u32::from(section.per_second.get());
-    let pace = Quota { interval: Duration::from_secs(1) / per_second, burst: BURST * per_second };
+    let pace = pace(section.per_second);
     Ok(match section.access(path) {
         SlackAccess::Bot { token, channel, api_url } => {
             Arc::new(bot::SlackBot::new(token.resolve(env)?, channel, api_url, texts, pace))

@@ -1,7 +1,5 @@
 //! Anything that takes JSON: the incident in a documented form (docs/receivers.md), signed by Standard Webhooks.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -18,7 +16,7 @@ use tocsin_store::IncidentRecord;
 use url::Url;
 
 use super::exchange::call;
-use super::{Http, Provider, Sent, digest};
+use super::{Http, Provider, Sent, digest, pace};
 use crate::guard;
 use crate::story::Story;
 
@@ -28,9 +26,6 @@ const MAX_ALERTS_BYTES: usize = 256 * 1_024;
 const MAX_ALERTS: usize = 100;
 /// Most bytes of an answer that are read.
 const MAX_RESPONSE_BYTES: usize = 4 * 1_024;
-
-/// Seconds' worth of requests that may come at once.
-const BURST: u32 = 5;
 
 /// An address that takes JSON.
 #[derive(Debug)]
@@ -70,9 +65,8 @@ impl Webhook {
         let url = section.url(path).http_address(env, section.allow_private)?;
         let key = section.secret(path).map(|secret| secret.standard_webhooks_key(env)).transpose()?;
         let authorization = section.authorization(path).map(|source| authorization(&source, env)).transpose()?;
-        let per_second = u32::from(section.per_second.get());
         Ok(Self {
-            pace: [Quota { interval: Duration::from_secs(1) / per_second, burst: BURST * per_second }],
+            pace: [pace(section.per_second)],
             destination: format!("webhook:{}", digest(url.expose_secret())),
             key: key.map(|key| hmac::Key::new(hmac::HMAC_SHA256, key.expose_secret())),
             authorization,
