@@ -48,6 +48,8 @@ export const options = {
   summaryTrendStats,
   thresholds: {
     checks: ['rate==1'],
+    // Else it was no storm.
+    limited: ['count>0'],
     answered_5xx: ['count==0'],
     unanswered: ['count==0'],
     flood_duration: ['p(99)<55'],
