@@ -5,13 +5,16 @@
 # Redis is copied before Postgres, so that what was accepted is in one of them: what has been applied meanwhile is in both, is
 # read again after the restoring, and is recognised (promise 3). The other way round it could be in neither.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
 
-readonly action=${1:-} folder=$(realpath -m "${2:-}")
+action=${1:-}
+folder=$(realpath -m "${2:-.}")
+readonly action folder
+cd "$(dirname "${BASH_SOURCE[0]}")"
 read -ra compose <<<"${COMPOSE:-docker compose}"
 compose+=(--project-name "${TOCSIN_PROJECT:-compose}" --file single.yaml)
 
 redis() {
+  # shellcheck disable=SC2016 # The password is read in the container.
   "${compose[@]}" exec -T redis sh -c 'REDISCLI_AUTH=$(cat /run/secrets/redis-admin) exec redis-cli --user admin --raw "$@"' - "$@" \
     </dev/null
 }
@@ -20,6 +23,7 @@ redis_rewrites() { redis info persistence | grep -q 'aof_rewrite_in_progress:1';
 
 # The append-only file, while it is not being rewritten. Its end may be cut off within a command, which Redis forgives when it loads.
 take_redis() {
+  # shellcheck disable=SC2016 # The password is read in the container.
   local status=0 percentage
   percentage=$(redis config get auto-aof-rewrite-percentage | tail -n 1)
   redis config set auto-aof-rewrite-percentage 0 >/dev/null
