@@ -57,3 +57,11 @@ deny:
 # look for bodies that break a parser, e.g. `just fuzz 600 grafana` (targets: services/ingest/fuzz/fuzz_targets)
 fuzz *args:
     ./dev fuzz {{ args }}
+
+# load of senders or readers, e.g. `just k6 sustained --duration 1m`
+k6 *args:
+    ./dev k6 {{ args }}
+
+# check the Kubernetes manifests and the alert rules
+manifests *args:
+    ./dev manifests {{ args }}
