@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::alert::Row as AlertRow;
 use crate::incident::Row as IncidentRow;
+use crate::statement::Statement;
 use crate::{ClaimedNotice, IncidentRecord, Operation, Store, StoreError};
 
 /// Most alerts of an incident that a message may tell of.
@@ -101,9 +102,9 @@ async fn stories_read(
     let (mut first, mut second, mut third) = (connection, connection, connection);
     let limit = i64::try_from(MAX_ALERTS_OF_STORY).unwrap_or(i64::MAX);
     let (incidents, alerts, messages): (Vec<IncidentRow>, Vec<OfStory>, Vec<Message>) = futures_util::try_join!(
-        diesel::sql_query(INCIDENTS).bind::<Array<SqlUuid>, _>(&ids).load(&mut first),
-        diesel::sql_query(ALERTS).bind::<Array<SqlUuid>, _>(&ids).bind::<BigInt, _>(limit).load(&mut second),
-        diesel::sql_query(MESSAGES)
+        Statement::numbered(INCIDENTS).bind::<Array<SqlUuid>, _>(&ids).load(&mut first),
+        Statement::numbered(ALERTS).bind::<Array<SqlUuid>, _>(&ids).bind::<BigInt, _>(limit).load(&mut second),
+        Statement::numbered(MESSAGES)
             .bind::<Array<SqlUuid>, _>(&pairs)
             .bind::<Array<Text>, _>(receivers)
             .load(&mut third),

@@ -66,7 +66,7 @@ impl Sweeper {
         }
         let mut dead = 0;
         for (cause, burials) in [
-            (DeathCause::Unknown, unknown(&receivers, &waiting)),
+            (DeathCause::Unknown, unknown(&receivers, &waiting, self.deadline)),
             (DeathCause::Gone, switched_off(&receivers, &waiting, &gone)),
         ] {
             if !burials.is_empty() {
@@ -100,7 +100,8 @@ fn split(receivers: &Receivers, gone: Vec<GoneReceiver>) -> (Vec<GoneReceiver>, 
     })
 }
 
-fn unknown(receivers: &Receivers, waiting: &[Waiting]) -> Vec<Burial> {
+/// Another notifier may know the receiver: one that was rolled before us. So what is due is left to it until its deadline.
+fn unknown(receivers: &Receivers, waiting: &[Waiting], deadline: Deadline) -> Vec<Burial> {
     let unknown =
         waiting.iter().filter(|waiting| waiting.oldest_due >= 0.0 && receivers.get(&waiting.receiver).is_none());
     unknown
@@ -108,6 +109,7 @@ fn unknown(receivers: &Receivers, waiting: &[Waiting]) -> Vec<Burial> {
             receiver: waiting.receiver.clone(),
             reason: "no receiver of this name is configured".to_owned(),
             fallback: None,
+            owed_for: deadline.0,
         })
         .collect()
 }
@@ -121,6 +123,7 @@ fn switched_off(receivers: &Receivers, waiting: &[Waiting], gone: &[GoneReceiver
             receiver: gone.receiver.clone(),
             reason: format!("switched off since {}: {}", gone.gone_at.format("%Y-%m-%d %H:%M:%S UTC"), gone.reason),
             fallback: receiver.fallback.clone(),
+            owed_for: Duration::ZERO,
         })
         .collect()
 }

@@ -63,6 +63,8 @@ pub struct Burial {
     pub reason: String,
     /// Who is told in its place.
     pub fallback: Option<String>,
+    /// For how long the receiver must have been owed what is buried.
+    pub owed_for: Duration,
 }
 
 /// What was buried of one receiver.
@@ -122,16 +124,17 @@ const RETURN: &str = "\
 DELETE FROM receivers_gone USING UNNEST($1, $2) AS back (receiver, destination)
 WHERE receivers_gone.receiver = back.receiver AND receivers_gone.destination = back.destination";
 
-/// What is due of these receivers.
+/// What is due of these receivers, and owed for long enough.
 const BURY: &str = concat!(
     "\
 WITH dying AS (
     SELECT n.id, buried.reason, buried.fallback
-    FROM UNNEST($1, $2, $3) AS buried (receiver, reason, fallback)
+    FROM UNNEST($1, $2, $3, $4) AS buried (receiver, reason, fallback, owed_for)
     JOIN notifications AS n USING (receiver)
-    WHERE n.next_attempt_at <= now() AND n.status IN ('pending', 'sending')
+    WHERE n.next_attempt_at <= now()
+    AND coalesce(n.redriven_at, n.owed_since) <= now() - make_interval(secs => buried.owed_for) AND n.status IN ('pending', 'sending')
     AND (n.status = 'pending' OR n.lease_until < now())
-    LIMIT $4
+    LIMIT $5
     FOR UPDATE OF n SKIP LOCKED),
 ",
     dying!(),
@@ -200,6 +203,9 @@ impl Store {
                     .bind::<Array<Text>, _>(burials.iter().map(|burial| burial.reason.as_str()).collect::<Vec<_>>())
                     .bind::<Array<Nullable<Text>>, _>(
                         burials.iter().map(|burial| burial.fallback.as_deref()).collect::<Vec<_>>(),
+                    )
+                    .bind::<Array<Double>, _>(
+                        burials.iter().map(|burial| burial.owed_for.as_secs_f64()).collect::<Vec<_>>(),
                     )
                     .bind::<BigInt, _>(MAX_BURIED);
                 Ok(buried.load(connection).await?)

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::ClaimedNotice;
 use crate::alert::known;
+use crate::statement::Statement;
 use crate::{Operation, Store, StoreError};
 
 /// Most notices that follow one another and are told as one.
@@ -194,7 +195,7 @@ async fn claim_in_txn(
     rooms: &[Room],
     lease: Duration,
 ) -> Result<Claim, StoreError> {
-    let rows: Vec<Row> = diesel::sql_query(CLAIM)
+    let rows: Vec<Row> = Statement::numbered(CLAIM)
         .bind::<Array<Text>, _>(rooms.iter().map(|room| room.receiver.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(rooms.iter().map(|room| room.destination.as_str()).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(rooms.iter().map(|room| i64::from(room.notices)).collect::<Vec<_>>())
@@ -218,7 +219,7 @@ async fn fold_in_txn(
     followed: Vec<Uuid>,
     lease: Duration,
 ) -> Result<(), StoreError> {
-    let rows: Vec<Following> = diesel::sql_query(FOLLOWING)
+    let rows: Vec<Following> = Statement::numbered(FOLLOWING)
         .bind::<Array<SqlUuid>, _>(followed)
         .bind::<BigInt, _>(MAX_FOLDED)
         .load(connection)
@@ -251,7 +252,7 @@ async fn fold_in_txn(
             claim.notices.iter().map(|notice| (notice.id.as_uuid(), notice)).collect();
         told.iter().filter_map(|id| by_id.get(id).copied()).collect()
     };
-    let rows: Vec<Told> = diesel::sql_query(FOLD)
+    let rows: Vec<Told> = Statement::numbered(FOLD)
         .bind::<Array<SqlUuid>, _>(superseded)
         .bind::<Array<SqlUuid>, _>(&told)
         .bind::<Array<Text>, _>(survivors.iter().map(|notice| notice.kind.as_str()).collect::<Vec<_>>())

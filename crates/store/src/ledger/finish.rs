@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::bury::tell_fallbacks;
 use super::{ClaimedNotice, Outcome, Verdict};
+use crate::statement::Statement;
 use crate::{Operation, Store, StoreError};
 
 /// Everything hangs on the lease: who has lost it writes nothing. The answer names what is recorded, by this statement or by an
@@ -83,7 +84,7 @@ impl Store {
         }
         self.run(Operation::LedgerFinish, |connection| {
             async move {
-                let held: Vec<Held> = diesel::sql_query(FINISH)
+                let held: Vec<Held> = Statement::numbered(FINISH)
                     .bind::<Array<SqlUuid>, _>(each(outcomes, |o| o.notice.id.as_uuid()))
                     .bind::<Array<SqlUuid>, _>(each(outcomes, |o| o.notice.lease_token))
                     .bind::<Array<Integer>, _>(each(outcomes, |o| o.notice.attempt))
@@ -116,7 +117,7 @@ impl Store {
         }
         self.run(Operation::LedgerPutBack, |connection| {
             async move {
-                diesel::sql_query(PUT_BACK)
+                Statement::numbered(PUT_BACK)
                     .bind::<Array<SqlUuid>, _>(each(notices, |(notice, _)| notice.id.as_uuid()))
                     .bind::<Array<SqlUuid>, _>(each(notices, |(notice, _)| notice.lease_token))
                     .bind::<Array<Double>, _>(each(notices, |(_, wait)| wait.as_secs_f64()))

@@ -19,7 +19,8 @@ fn dead(reason: &str) -> Verdict {
 }
 
 fn burial(reason: &str) -> Burial {
-    Burial { receiver: "ops".to_owned(), reason: reason.to_owned(), fallback: Some("chief".to_owned()) }
+    let (receiver, fallback) = ("ops".to_owned(), Some("chief".to_owned()));
+    Burial { receiver, reason: reason.to_owned(), fallback, owed_for: Duration::ZERO }
 }
 
 /// Lets the next notice of `ops` die.

@@ -59,6 +59,8 @@ pub struct SmtpServer {
 struct State {
     mails: Vec<Mail>,
     refusals: VecDeque<Refusal>,
+    /// Addresses that it does not know.
+    unknown: Vec<String>,
 }
 
 impl SmtpServer {
@@ -99,6 +101,11 @@ impl SmtpServer {
     /// Refuses the next mail with this line, such as `550 5.1.1 no such user`.
     pub fn refuse(&self, reply: impl Into<String>) {
         self.state().refusals.push_back(Refusal::Reply(reply.into()));
+    }
+
+    /// Refuses this address from now on, with 550.
+    pub fn refuse_recipient(&self, address: impl Into<String>) {
+        self.state().unknown.push(address.into());
     }
 
     /// Says nothing any more once it has the next mail.
@@ -159,10 +166,16 @@ fn talk(stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
             say("250 SMTPUTF8")?;
         } else if command.starts_with("MAIL FROM:") {
             mail.from = path(&line);
+            mail.to.clear();
             say("250 ok")?;
         } else if command.starts_with("RCPT TO:") {
-            mail.to.push(path(&line));
-            say("250 ok")?;
+            let to = path(&line);
+            if lock(state).unknown.contains(&to) {
+                say("550 5.1.1 no such user")?;
+            } else {
+                mail.to.push(to);
+                say("250 ok")?;
+            }
         } else if command.starts_with("DATA") {
             say("354 go on")?;
             mail.text = read_text(&mut reader)?;

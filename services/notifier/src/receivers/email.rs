@@ -5,6 +5,7 @@ mod letter;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
+use lettre::address::Envelope;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp;
@@ -15,6 +16,7 @@ use tocsin_bus::Quota;
 use tocsin_service::config::document::{EmailSection, SmtpTls};
 use tocsin_service::config::{Environment, ExposeSecret as _, Problem, SecretString};
 use tocsin_service::with_causes;
+use tokio::time::Instant;
 
 use self::letter::{Layout, Letter};
 use super::exchange::redacted;
@@ -39,6 +41,12 @@ pub(super) struct Email {
     texts: Texts,
     layout: Layout,
     destination: String,
+}
+
+type Transport = AsyncSmtpTransport<Tokio1Executor>;
+
+fn deadline(http: &Http) -> Instant {
+    Instant::now() + http.timeout
 }
 
 /// `Auto-Submitted` (RFC 3834): whoever is away does not answer it.
@@ -98,7 +106,7 @@ impl Email {
         })
     }
 
-    fn transport(&self, timeout: Duration) -> AsyncSmtpTransport<Tokio1Executor> {
+    fn transport(&self, timeout: Duration) -> Transport {
         let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&self.host)
             .port(self.port)
             .tls(self.tls.clone())
@@ -150,7 +158,47 @@ impl Email {
             Ok(mail) => mail,
             Err(error) => return Sent::refused(&bounded(&with_causes(&error))),
         };
-        match tokio::time::timeout(http.timeout, self.transport(http.timeout).send(mail)).await {
+        let transport = self.transport(http.timeout);
+        let sent = self.hand_over(&transport, mail.envelope(), &mail.formatted(), deadline(http)).await;
+        if sent.answer == Answer::Refused && self.to.len() > 1 {
+            // Who refuses one address refuses the whole, and nobody has it.
+            return self.submit_to_each(&transport, &mail, deadline(http)).await;
+        }
+        sent
+    }
+
+    /// To one after the other, so that an address that is refused keeps it from nobody else. It is taken when anybody has it: to
+    /// send it to all again would tell those twice; what is said of it names who has not.
+    async fn submit_to_each(&self, transport: &Transport, mail: &lettre::Message, deadline: Instant) -> Sent {
+        let bytes = mail.formatted();
+        let (mut taken, mut failed, mut without) = (None, None, Vec::new());
+        for to in &self.to {
+            let envelope = Envelope::new(Some(self.from.email.clone()), vec![to.email.clone()]);
+            let sent = match envelope {
+                Ok(envelope) => self.hand_over(transport, &envelope, &bytes, deadline).await,
+                Err(error) => Sent::refused(&with_causes(&error)),
+            };
+            match sent.answer {
+                Answer::Taken => taken = Some(sent),
+                answer => {
+                    without.push(format!("{}: {}", to.email, sent.text));
+                    failed = failed.or((answer != Answer::Refused).then_some(answer));
+                }
+            }
+        }
+        let without = without.join("; ");
+        match (taken, failed) {
+            (Some(sent), _) if without.is_empty() => sent,
+            (Some(sent), _) => {
+                Sent { text: bounded(&format!("not to {without}; to the others: {}", sent.text)), ..sent }
+            }
+            (None, Some(answer)) => Sent { answer, ..Sent::failed(&without) },
+            (None, None) => Sent::refused(&bounded(&without)),
+        }
+    }
+
+    async fn hand_over(&self, transport: &Transport, envelope: &Envelope, mail: &[u8], deadline: Instant) -> Sent {
+        match tokio::time::timeout_at(deadline, transport.send_raw(envelope, mail)).await {
             Ok(Ok(response)) => {
                 let words = response.message().collect::<Vec<_>>().join(" ");
                 let text = redacted(&format!("{} {words}", response.code()), &self.secrets());

@@ -66,10 +66,14 @@ async fn a_refusal_is_final_and_told_with_the_providers_words() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_not_configured_makes_the_notice_dead() {
-    let notifier = Notifier::start().await;
+async fn a_notice_of_a_receiver_that_is_not_configured_is_left_to_others_until_its_deadline() {
+    let receivers = [("ops", "")];
+    let notifier = Notifier::start_with(&receivers, |topology| topology.env("TOCSIN_NOTIFIER_DEADLINE", "3s")).await;
     notifier.notify("nobody", &[firing("Down")]).await;
+    let early =
+        "SELECT count(*) FROM notifications WHERE status = 'dead' AND finished_at < owed_since + interval '3 s'";
     notifier.ledger_becomes(&["triggered dead 0 no receiver of this name is configured"]).await;
+    assert_eq!(notifier.sql(early).await, [["0"]]);
     assert_eq!(notifier.provider.count(), 0);
 }
 

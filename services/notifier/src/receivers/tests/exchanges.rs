@@ -243,7 +243,8 @@ async fn no_text_of_a_sender_becomes_a_header_or_ends_a_mail() {
 async fn a_mail_server_refuses_for_good_or_for_now() {
     let server = SmtpServer::start().unwrap();
     let receivers = email(&server, "none");
-    server.refuse("550 5.1.1 no such user");
+    // The mail for both, and then that for each.
+    (0..3).for_each(|_| server.refuse("550 5.1.1 no such user"));
     server.refuse("451 4.3.0 try later");
     server.hang();
     let story = told::told(NoticeKind::Triggered);
@@ -255,6 +256,30 @@ async fn a_mail_server_refuses_for_good_or_for_now() {
     assert!(sent.text.contains("try later"), "{}", sent.text);
     assert_eq!(tell(&receivers, &story).await.answer, FAILED, "it hangs");
     assert_eq!(server.mails(), []);
+}
+
+#[tokio::test]
+async fn an_address_that_is_refused_keeps_a_mail_from_nobody_else_and_is_named() {
+    let server = SmtpServer::start().unwrap();
+    let receivers = email(&server, "none");
+    server.refuse_recipient("ops@example.com");
+    let sent = tell(&receivers, &told::told(NoticeKind::Triggered)).await;
+    assert_eq!(sent.answer, Answer::Taken);
+    assert!(
+        sent.text.starts_with("not to ops@example.com: 550 5.1.1 no such user; to the others: 250"),
+        "{}",
+        sent.text
+    );
+    let to: Vec<_> = server.mails().into_iter().map(|mail| mail.to).collect();
+    assert_eq!(to, [["grace@example.com"]]);
+    server.refuse_recipient("grace@example.com");
+    let sent = tell(&receivers, &told::told(NoticeKind::Triggered)).await;
+    assert_eq!(sent.answer, Answer::Refused);
+    assert!(
+        sent.text.contains("ops@example.com: 550") && sent.text.contains("grace@example.com: 550"),
+        "{}",
+        sent.text
+    );
 }
 
 #[tokio::test]
