@@ -1,22 +1,18 @@
-// A browser, a Tocsin to look at, and what tests do with both.
+// A browser, the Tocsin that it looks at, and what tests do with both.
 //
-// Without BASE_URL the mock is built and started. With it, a running Tocsin is used: TOKEN signs in (a second one with the
-// scope admin, ADMIN_TOKEN, is optional), WEBHOOK_KEY is the integration's key if keyless webhooks are off, and STOP_API and
-// START_API are shell commands for the test of a restart.
+// `run.mjs` starts the Tocsin and describes it in TOCSIN_STAGE. The browser is `chromium` in PATH, or what CHROMIUM names.
 
-import { execFileSync, execSync, spawn } from 'node:child_process';
+import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { Backstage } from './tocsin.mjs';
 
-export const { BASE_URL, ADMIN_TOKEN = BASE_URL ? undefined : 'admin', TOKEN = 'demo' } = process.env;
-export const onMock = !BASE_URL;
-const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'];
-const root = fileURLToPath(new URL('..', import.meta.url));
+/** The longest that a page may take to show what it should, in milliseconds, on a busy machine. */
+const PATIENCE_MS = 15_000;
+const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-dev-shm-usage'];
 
 function findChromium() {
   if (process.env.CHROMIUM) return process.env.CHROMIUM;
@@ -25,68 +21,67 @@ function findChromium() {
   return found;
 }
 
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** Starts a mock of its own; with `empty`, one in which nothing has happened. */
-async function startMock(empty) {
-  const port = await freePort();
-  const child = spawn(process.execPath, ['mock/server.mjs', '--port', String(port), ...(empty ? ['--empty'] : [])], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
-  await new Promise((resolve, reject) => {
-    child.stdout.once('data', resolve);
-    child.once('exit', () => reject(new Error('the mock did not start')));
-  });
-  const stop = () => child.kill();
-  process.once('exit', stop);
-  return { base: `http://127.0.0.1:${port}`, stop };
-}
-
-/** A browser with an empty profile, and a Tocsin. */
-export async function open({ empty = false } = {}) {
-  if (onMock && !existsSync(join(root, 'dist/index.html'))) execFileSync(process.execPath, ['build.mjs'], { cwd: root });
-  const mock = onMock ? await startMock(empty) : { base: BASE_URL.replace(/\/$/, ''), stop() {} };
+/** A browser with an empty profile, in front of the Tocsin that is described. */
+export async function open(description = JSON.parse(process.env.TOCSIN_STAGE ?? 'null')) {
+  if (!description) throw new Error('there is no Tocsin to look at: run `npm run e2e`, or `node e2e/run.mjs FILE…`');
   const profile = await mkdtemp(join(tmpdir(), 'tocsin-browser-'));
   const first = await chromium.launchPersistentContext(profile, { executablePath: findChromium(), args: FLAGS, headless: true, viewport: { width: 1280, height: 800 } });
-  const browser = first.browser() ?? first;
-  return new Stage(mock, browser, first, profile);
+  return new Stage(description, first, profile);
 }
 
-class Stage {
-  constructor(mock, browser, first, profile) {
-    Object.assign(this, { mock, base: mock.base, browser, first, profile, violations: [], errors: [] });
+export class Stage {
+  constructor({ url, tokens, key, state }, first, profile) {
+    Object.assign(this, { base: url, tokens, key, first, profile, browser: first.browser() ?? first });
+    Object.assign(this, { violations: [], errors: [], outside: [], sessions: new Map() });
+    this.backstage = new Backstage({ state });
   }
 
-  /** A page of a browser context of its own, signed in unless `token` is null. */
-  async page({ token = TOKEN, theme = 'light', width = 1280, height = 800, path = '/', reduced = true } = {}) {
-    const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: reduced ? 'reduce' : 'no-preference', locale: 'en-GB', timezoneId: 'Europe/Berlin' });
+  /** The session of a token, which is begun once: an address has ten attempts a minute. */
+  async session(name) {
+    if (!this.sessions.has(name)) {
+      const response = await fetch(`${this.base}/api/v1/session`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', 'X-Tocsin-Client': 'test' },
+        body: JSON.stringify({ token: this.tokens[name] }),
+      });
+      assert.equal(response.status, 200, await response.text());
+      const [pair] = response.headers.get('set-cookie').split(';');
+      this.sessions.set(name, pair.slice(pair.indexOf('=') + 1));
+    }
+    return this.sessions.get(name);
+  }
+
+  /** A page of a browser context of its own, signed in by the token of that name unless it is null. */
+  async page({ as = 'demo', theme = 'light', width = 1280, height = 800, path = '/', reduced = true, scale = 1 } = {}) {
+    const context = await this.browser.newContext({
+      viewport: { width, height },
+      deviceScaleFactor: scale,
+      colorScheme: theme,
+      reducedMotion: reduced ? 'reduce' : 'no-preference',
+      locale: 'en-GB',
+      timezoneId: 'Europe/Berlin',
+    });
+    if (as !== null) await context.addCookies([{ name: 'tocsin_session', value: await this.session(as), url: this.base, httpOnly: true, sameSite: 'Strict' }]);
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
-    this.watch(page);
-    if (token === null) return page.goto(this.base + path).then(() => page);
-    await page.goto(`${this.base}/sign-in?next=${encodeURIComponent(path)}`);
-    await page.getByLabel('API token').fill(token);
-    await page.getByRole('button', { name: 'Sign in with a token' }).click();
-    await page.getByRole('navigation', { name: 'Pages' }).waitFor();
-    await page.getByText('live', { exact: true }).waitFor();
+    await this.show(page, path, as !== null);
     return page;
   }
 
   /** Another tab of the same person. */
   async tab(page, path) {
     const other = await page.context().newPage();
-    other.setDefaultTimeout(15_000);
-    this.watch(other);
-    await other.goto(this.base + path);
-    await other.getByText('live', { exact: true }).waitFor();
+    await this.show(other, path, true);
     return other;
   }
 
-  /** Notes every breach of the policy and every error of a script. */
+  async show(page, path, live) {
+    page.setDefaultTimeout(PATIENCE_MS);
+    this.watch(page);
+    await page.goto(this.base + path);
+    if (live) await page.getByText('live', { exact: true }).waitFor();
+  }
+
+  /** Notes every breach of the policy, every error of a script, and every request that leaves. */
   watch(page) {
     page.on('pageerror', (error) => this.errors.push(String(error)));
     page.on('console', (message) => {
@@ -96,42 +91,67 @@ class Stage {
       this.errors.push(`a script ran that a sender gave: ${dialog.message()}`);
       void dialog.dismiss();
     });
+    page.context().on('request', (request) => {
+      const url = request.url();
+      if (!url.startsWith(`${this.base}/`) && !url.startsWith('data:')) this.outside.push(url);
+    });
   }
 
-  /** Sends an alert as a monitoring system does. */
-  async send(alert) {
-    const key = process.env.WEBHOOK_KEY ? `/${process.env.WEBHOOK_KEY}` : '';
-    const response = await fetch(`${this.base}/api/v1/webhooks/generic${key}`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(alert) });
-    if (!response.ok) throw new Error(`the alert was answered ${response.status}`);
+  /** Fails if a policy was breached, a script failed, or a request left. */
+  assertClean() {
+    assert.deepEqual({ violations: this.violations, errors: this.errors, outside: this.outside }, { violations: [], errors: [], outside: [] });
   }
 
-  /** Has the server away, does something meanwhile, and has it back. */
-  async outage(meanwhile, { forget = false } = {}) {
-    if (onMock) {
-      const seconds = 4;
-      await this.control('outage', { seconds, forget });
-      await meanwhile();
-      return;
+  /** Sends something as a monitoring system does. */
+  async send(body, path = 'v1/webhooks/generic', headers = {}) {
+    const response = await fetch(`${this.base}/api/${path}`, { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(body) });
+    assert.ok(response.ok, `${path} was answered ${response.status}: ${await response.text()}`);
+  }
+
+  /** Calls the API as a script does; gives what it answers. */
+  async api(method, path, content, { as = 'admin', headers = {} } = {}) {
+    const init = { method, headers: { Authorization: `Bearer ${this.tokens[as]}`, 'Content-Type': 'application/json', ...headers } };
+    if (content !== undefined) init.body = JSON.stringify(content);
+    const response = await fetch(`${this.base}/api/v1/${path}`, init);
+    const text = await response.text();
+    assert.ok(response.ok, `${method} ${path} was answered ${response.status}: ${text}`);
+    return text === '' ? null : JSON.parse(text);
+  }
+
+  /** Asks again and again until the API's answer is as it should be. */
+  async until(path, isSo, options) {
+    const end = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const answer = await this.api('GET', path, undefined, options);
+      if (isSo(answer)) return answer;
+      assert.ok(Date.now() < end, `${path} stays ${JSON.stringify(answer).slice(0, 500)}`);
+      await new Promise((done) => setTimeout(done, 50));
     }
-    const { STOP_API, START_API } = process.env;
-    if (!STOP_API || !START_API) throw new Error('name the commands that stop and start the api in STOP_API and START_API');
-    execSync(STOP_API, { stdio: 'inherit' });
-    await meanwhile();
-    execSync(START_API, { stdio: 'inherit' });
   }
 
-  /** Tells the mock something. */
-  control(what, content = {}) {
-    return fetch(`${this.base}/mock/${what}`, { method: 'POST', body: JSON.stringify(content) });
+  /** Has a process away, does something meanwhile, and has it back. */
+  async without(name, meanwhile, [away, back] = ['stop', 'start']) {
+    await this.backstage.act(away, name);
+    try {
+      await meanwhile();
+    } finally {
+      await this.backstage.act(back, name);
+    }
   }
 
   async close() {
     await this.browser.close();
-    this.mock.stop();
+    await this.first.close().catch(() => {});
     await rm(this.profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 }
 
 let sent = 0;
-/** A title that no other run has used. */
+/** A title that no other test has used. */
 export const unique = (word) => `${word} ${process.pid}-${(sent += 1)}`;
+
+/** An alert of the generic source that is an incident of its own. */
+export const alertOf = (title, { labels = {}, ...more } = {}) => ({ title, severity: 'critical', labels: { alertname: title, team: 'e2e', ...labels }, ...more });
+
+/** The row of an incident on the board. */
+export const row = (page, title) => page.getByRole('list', { name: 'Incidents' }).getByRole('link', { name: title });

@@ -16,7 +16,7 @@ import { SignIn } from './pages/sign-in/SignIn';
 import { Silences } from './pages/silences/Silences';
 import { SystemPage } from './pages/system/SystemPage';
 import { here, navigate, type Page, pageOf } from './router';
-import { beginSession, session, sessionProblem } from './session';
+import { beginSession, may, session, sessionProblem } from './session';
 import { useTitle } from './title';
 import { Empty, Loading, ProblemNote } from './ui/States';
 
@@ -52,6 +52,7 @@ function Frame() {
   const isFirst = useRef(true);
   useKeys({
     '?': () => show({ kind: 'help' }),
+    ...(may('respond') && { c: () => show({ kind: 'declare' }) }),
     'g b': () => navigate('/'),
     'g a': () => navigate('/alerts'),
     'g s': () => navigate('/silences'),

@@ -63,6 +63,12 @@ test('a filter takes what the API would', () => {
     ['label=team%3Dweb', true],
     ['label=team%3Ddb', false],
     ['label=path%3Da%3Db', true],
+    ['label=team!%3Dweb', false],
+    ['label=team%3D~w.%2B', true],
+    ['label=team%3D~w', false],
+    ['label=team!~db%7Cweb', false],
+    ['label=absent%3D', true],
+    ['label=absent!%3D', false],
     ['q=DISK', true],
     ['q=cpu', false],
     ['severity=high', true],
@@ -78,4 +84,7 @@ test('labels are pairs, however they are written', () => {
   assert.equal(labelOf('empty='), 'empty=');
   assert.equal(labelOf('team'), null);
   assert.equal(labelOf('=web'), null);
+  assert.equal(labelOf('team =~ "a|b"'), 'team=~a|b');
+  assert.equal(labelOf('team!~('), null, 'what is no expression');
+  assert.equal(labelOf('note=say "x"'), 'note=say "x"');
 });

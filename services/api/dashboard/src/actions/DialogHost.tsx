@@ -3,6 +3,7 @@
 import { deleteSilence } from '../api/calls';
 import { tell } from '../live/connection';
 import { SilenceDialog } from '../pages/silences/SilenceDialog';
+import { DeclareDialog } from './DeclareDialog';
 import { type OpenDialog, openDialog } from './dialogs';
 import { Help } from './Help';
 import { ActionDialog, SeverityDialog, TextDialog } from './IncidentDialogs';
@@ -17,6 +18,8 @@ function Shown({ dialog }: { dialog: OpenDialog }) {
   switch (dialog.kind) {
     case 'help':
       return <Help />;
+    case 'declare':
+      return <DeclareDialog />;
     case 'resolve':
     case 'cancel':
     case 'note':

@@ -36,6 +36,7 @@ const KEYS: [string, [string, string][]][] = [
     'Anywhere',
     [
       ['?', 'this help'],
+      ['c', 'declare an incident'],
       ['esc', 'close, or leave a field'],
     ],
   ],

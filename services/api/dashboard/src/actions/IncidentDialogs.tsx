@@ -113,20 +113,27 @@ const MEANINGS: [Severity, string][] = [
   ['low', 'it can wait'],
 ];
 
+/** With `first`, the dialog begins here. */
+export function SeverityChoice({ severity, choose, first = false }: { severity: Severity; choose: (severity: Severity) => void; first?: boolean }) {
+  return (
+    <fieldset class="choices">
+      <legend class={first ? 'visually-hidden' : ''}>Severity</legend>
+      {MEANINGS.map(([one, meaning]) => (
+        <label key={one} class="choice-line">
+          <input type="radio" name="severity" value={one} checked={severity === one} onChange={() => choose(one)} data-first={first && severity === one} />
+          <SeverityBadge severity={one} />
+          <span class="muted">{meaning}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
 export function SeverityDialog({ incident }: { incident: Incident }) {
   const [severity, setSeverity] = useState<Severity>(incident.severity);
   return (
     <ActionDialog title={`Severity of #${incident.incident_number}`} action="Set" failed="The severity is as it was." run={(key) => changeSeverity(incident, severity, key)}>
-      <fieldset class="choices">
-        <legend class="visually-hidden">Severity</legend>
-        {MEANINGS.map(([one, meaning]) => (
-          <label key={one} class="choice-line">
-            <input type="radio" name="severity" value={one} checked={severity === one} onChange={() => setSeverity(one)} data-first={severity === one} />
-            <SeverityBadge severity={one} />
-            <span class="muted">{meaning}</span>
-          </label>
-        ))}
-      </fieldset>
+      <SeverityChoice severity={severity} choose={setSeverity} first />
       <p class="muted">What you set stays, whatever its alerts say.</p>
     </ActionDialog>
   );

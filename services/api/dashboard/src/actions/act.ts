@@ -1,11 +1,12 @@
 // Doing something: sends a command, shows what became of it, and tells the app what there is now.
 
 import { signal } from '@preact/signals';
-import { redriveDeadLetter, redriveNotification, respond, setSeverity, type Verb } from '../api/calls';
+import { declareIncident, redriveDeadLetter, redriveNotification, respond, setSeverity, type Verb } from '../api/calls';
 import { newKey, type Outcome } from '../api/client';
 import { Problem, unanswered } from '../api/problem';
-import type { DeadLetter, Incident, Notification, Severity } from '../api/types';
+import type { DeadLetter, Incident, NewIncident, Notification, Severity } from '../api/types';
 import { on, tell } from '../live/connection';
+import { navigate } from '../router';
 import { toast } from './toasts';
 
 /** Longest time for which an accepted command is shown as waiting, in milliseconds; afterwards the page tells the truth. */
@@ -70,6 +71,14 @@ export const acknowledge = (incident: Incident): void =>
 
 export const reopen = (incident: Incident): void =>
   shown(respondTo(incident, 'reopen'), `Incident ${incident.incident_number} is not reopened.`);
+
+/** Declares an incident and goes there. */
+export async function declare(content: NewIncident, key: string): Promise<void> {
+  const outcome = await run(declareIncident(content, key), 'The incident is declared.');
+  if (!outcome.done || !('version' in outcome.now)) return;
+  tell('incident', outcome.now);
+  navigate(`/incidents/${outcome.now.incident_number}`);
+}
 
 /** Has one dead letter tried again. */
 export async function redriveLetter(letter: DeadLetter): Promise<void> {

@@ -4,7 +4,7 @@ import { signal } from '@preact/signals';
 import type { Incident, Labels, Silence } from '../api/types';
 
 export type OpenDialog =
-  | { kind: 'help' }
+  | { kind: 'help' | 'declare' }
   | { kind: 'resolve' | 'cancel' | 'note' | 'severity'; incident: Incident }
   | { kind: 'silence'; labels: Labels; about: string }
   | { kind: 'delete-silence'; silence: Silence }

@@ -8,6 +8,7 @@ import type {
   Incident,
   IncidentDetail,
   List,
+  NewIncident,
   NewSilence,
   Notification,
   NotificationDetail,
@@ -53,6 +54,9 @@ export const respond = (id: string, verb: Verb, content: object, key: string) =>
   command<Incident>('POST', `${of('incidents', id)}/${verb}`, content, key);
 export const setSeverity = (id: string, severity: Severity, key: string) =>
   command<Incident>('PATCH', of('incidents', id), { severity }, key);
+
+export const declareIncident = (content: NewIncident, key: string) =>
+  command<Incident>('POST', '/api/v1/incidents', content, key);
 
 export const alerts = list<Alert>('alerts');
 export const alert = (id: string, signal?: AbortSignal) => get<Alert>(of('alerts', id), signal);

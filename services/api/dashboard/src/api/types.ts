@@ -34,6 +34,13 @@ export interface Incident {
   version: number;
 }
 
+export interface NewIncident {
+  title: string;
+  summary?: string;
+  severity: Severity;
+  labels: Labels;
+}
+
 export interface IncidentDetail extends Incident {
   /** The newest 500. */
   alerts: Alert[];

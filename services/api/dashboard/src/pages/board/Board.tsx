@@ -82,6 +82,14 @@ export function Board() {
       <header class="page-head">
         <h1 tabIndex={-1}>Board</h1>
         {board.data && <Counts incidents={known} total={board.data.total} filter={filter} />}
+        {may('respond') && (
+          <div class="page-tools">
+            <button type="button" class="button" onClick={() => show({ kind: 'declare' })} aria-keyshortcuts="c">
+              Declare<span class="visually-hidden"> an incident</span>
+              <kbd aria-hidden="true">c</kbd>
+            </button>
+          </div>
+        )}
       </header>
       <Filters filter={filter} />
       {board.problem && <ProblemNote problem={board.problem} what="The board cannot be loaded." again={board.reload} />}

@@ -65,7 +65,7 @@ export function LabelFilter({ labels }: { labels: string[] }) {
         </button>
         {fault && (
           <span class="fault" role="alert">
-            Use name=value
+            Use name=value, or != =~ !~ instead of =
           </span>
         )}
       </form>

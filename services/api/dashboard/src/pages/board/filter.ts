@@ -1,6 +1,7 @@
 // What the board shows, as its address says it.
 
-import type { Incident, IncidentStatus, Severity } from '../../api/types';
+import type { Incident, IncidentStatus, Labels, Severity } from '../../api/types';
+import type { Matcher, Operator } from '../../matchers';
 
 export const SEVERITIES: readonly Severity[] = ['critical', 'high', 'medium', 'low'];
 export const STATUSES: readonly IncidentStatus[] = ['triggered', 'acknowledged', 'resolved', 'canceled'];
@@ -9,7 +10,7 @@ export interface BoardFilter {
   /** `open` is both triggered and acknowledged. */
   status: IncidentStatus | 'open';
   severity: Severity | null;
-  /** `name=value`, all of which an incident must have. */
+  /** Matchers as the API takes them (`name=value`, or with !=, =~ or !~), all of which an incident must match. */
   labels: string[];
   text: string;
 }
@@ -17,11 +18,35 @@ export interface BoardFilter {
 const oneOf = <T extends string>(known: readonly T[], value: string | null): T | null =>
   known.find((one) => one === value) ?? null;
 
-/** A label as the API wants it, or null if it is none. */
+/** A matcher as the API wants it, or null if it is none. */
 export function labelOf(text: string): string | null {
-  const trimmed = text.trim();
-  const pair = /^([^=]+?)\s*=\s*"?([^"]*)"?$/.exec(trimmed);
-  return pair ? `${pair[1]}=${pair[2]}` : null;
+  const matcher = matcherOf(text);
+  return matcher && `${matcher.name}${matcher.operator}${matcher.value}`;
+}
+
+function matcherOf(text: string): Matcher | null {
+  const [, name, operator, given] = /^([^=!~]+?)\s*(=~|!~|!=|=)\s*(.*)$/s.exec(text.trim()) ?? [];
+  if (name === undefined || given === undefined) return null;
+  const value = /^".*"$/s.test(given) ? given.slice(1, -1) : given;
+  const isRegular = operator === '=~' || operator === '!~';
+  return isRegular && !expression(value) ? null : { name, operator: operator as Operator, value };
+}
+
+/** A whole value must match, as everywhere in Tocsin. */
+function expression(text: string): RegExp | null {
+  try {
+    return new RegExp(`^(?:${text})$`, 's');
+  } catch {
+    return null;
+  }
+}
+
+/** A label that is not there counts as empty. */
+function takes({ name, operator, value }: Matcher, labels: Labels): boolean {
+  const own = labels[name] ?? '';
+  if (operator === '=') return own === value;
+  if (operator === '!=') return own !== value;
+  return (expression(value)?.test(own) ?? false) === (operator === '=~');
 }
 
 export function readFilter(query: URLSearchParams): BoardFilter {
@@ -43,9 +68,9 @@ export function matches(filter: BoardFilter, incident: Incident): boolean {
   if (filter.status === 'open' ? !isOpen : status !== filter.status) return false;
   if (filter.severity && severity !== filter.severity) return false;
   if (filter.text && !title.toLowerCase().includes(filter.text.toLowerCase())) return false;
-  return filter.labels.every((label) => {
-    const at = label.indexOf('=');
-    return labels[label.slice(0, at)] === label.slice(at + 1);
+  return filter.labels.every((text) => {
+    const matcher = matcherOf(text);
+    return matcher !== null && takes(matcher, labels);
   });
 }
 
