@@ -93,6 +93,7 @@ test('keys go to every page, and help and search open and close', async () => {
   await page.getByRole('dialog', { name: 'Keys' }).waitFor();
   await page.keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.getByLabel('Search titles').waitFor();
   await page.keyboard.press('/');
   await page.keyboard.type('jar');
   assert.equal(await page.getByLabel('Search titles').inputValue(), 'jar', 'keys are letters in a field');

@@ -1,6 +1,7 @@
 // What responders and operators do.
 
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { alertOf, open, row, unique } from './browser.mjs';
 
@@ -144,7 +145,8 @@ test('a refusal says why and what to do, keeps what was typed, and is repeated a
 
 test('dead letters and dead notifications are looked at and redriven', async () => {
   const title = unique('Unpaid');
-  await stage.backstage.redis('XADD', 'tocsin:v1:{0}:events', '*', 'v', '9', 'title', title);
+  const envelope = { v: '9', id: randomUUID(), received_at: new Date().toISOString(), source: 'generic', integration: 'default', body: JSON.stringify({ title }) };
+  await stage.backstage.redis('XADD', 'tocsin:v1:{0}:events', '*', ...Object.entries(envelope).flat());
   await stage.send(alertOf(title, { labels: { team: 'payments' } }));
   const page = await stage.page({ as: 'admin', path: '/dead-letters' });
   const letter = page.getByRole('list', { name: 'Entries' }).getByRole('listitem').filter({ hasText: title });

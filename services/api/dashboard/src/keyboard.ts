@@ -1,6 +1,6 @@
 // Keys: one place that listens, and pages that say what a key does while they are shown.
 
-import { useEffect } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 
 /** Time within which the second key of two must follow, in milliseconds. */
 const SEQUENCE_MS = 1_200;
@@ -52,9 +52,9 @@ export function listenToKeys(): void {
   });
 }
 
-/** What keys do while a component is shown. The one that was shown last comes first. */
+/** What keys do while a component is shown, from the moment on that it can be seen. The one that was shown last comes first. */
 export function useKeys(bindings: Bindings): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     layers.push(bindings);
     return () => void layers.splice(layers.indexOf(bindings), 1);
   });
