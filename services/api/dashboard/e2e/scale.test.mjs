@@ -26,6 +26,8 @@ test('the worst is on the board even if hundreds are newer', async () => {
   assert.equal(await rows(page).count(), 251);
   await page.getByText(`251 of ${LOW + 1}`).waitFor();
   await page.getByRole('button', { name: 'Load more' }).click();
+  // The button goes while it loads, too.
+  await rows(page).nth(LOW).waitFor();
   await page.getByRole('button', { name: 'Load more' }).waitFor({ state: 'detached' });
   assert.equal(await rows(page).count(), LOW + 1);
   await page.context().close();
