@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 
+import jsonschema
 import kubernetes_validate
 import yaml
 
@@ -92,8 +93,6 @@ SERVICE_MONITOR = {
 def check_schema(where, resource):
     if resource["apiVersion"].startswith("monitoring.coreos.com/"):
         if resource["kind"] == "ServiceMonitor":
-            import jsonschema
-
             for error in jsonschema.Draft202012Validator(SERVICE_MONITOR).iter_errors(resource["spec"]):
                 fault(where, error.message)
         return

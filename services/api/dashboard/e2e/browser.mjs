@@ -81,6 +81,17 @@ export class Stage {
     if (live) await page.getByText('live', { exact: true }).waitFor();
   }
 
+  /** Shows a page whole: with its data loaded, and with what is folded away. */
+  async visit(page, path) {
+    await page.goto(this.base + path);
+    await page.getByRole('navigation', { name: 'Pages' }).waitFor();
+    await page.locator('.loading').first().waitFor({ state: 'detached' });
+    for (const summary of await page.locator('summary:visible').all()) await summary.click();
+    await page.locator('.loading').first().waitFor({ state: 'detached' });
+    // What a sticky bar covers is a matter of how far one has scrolled.
+    await page.evaluate(() => window.scrollTo(0, 0));
+  }
+
   /** Notes every breach of the policy, every error of a script, and every request that leaves. */
   watch(page) {
     page.on('pageerror', (error) => this.errors.push(String(error)));

@@ -30,17 +30,6 @@ after(() => stage.close());
 
 const pages = () => ['/', '/?q=matches-nothing-at-all', incident, '/alerts', alert, '/silences?expired=true', '/dead-letters', '/dead-letters?view=notifications', '/system', '/nowhere'];
 
-/** Shows a page whole: with its data loaded, and with what is folded away. */
-async function visit(page, path) {
-  await page.goto(stage.base + path);
-  await page.getByRole('navigation', { name: 'Pages' }).waitFor();
-  await page.locator('.loading').first().waitFor({ state: 'detached' });
-  for (const summary of await page.locator('summary:visible').all()) await summary.click();
-  await page.locator('.loading').first().waitFor({ state: 'detached' });
-  // What a sticky bar covers is a matter of how far one has scrolled.
-  await page.evaluate(() => window.scrollTo(0, 0));
-}
-
 /** What axe-core finds that is serious or critical. It is evaluated by the browser's tools, not by the page: the policy stays. */
 async function faults(page) {
   await page.evaluate(axe);
@@ -52,7 +41,7 @@ for (const theme of ['light', 'dark']) {
   test(`axe-core finds nothing serious on any page, ${theme}`, async () => {
     const page = await stage.page({ theme, as: 'admin' });
     for (const path of pages()) {
-      await visit(page, path);
+      await stage.visit(page, path);
       assert.deepEqual(await faults(page), [], `${theme} ${path}`);
     }
     await page.goto(stage.base + incident);
@@ -102,7 +91,7 @@ const tooSmall = (page) =>
 test('nothing scrolls sideways on a phone, and a finger hits what it aims at', async () => {
   const page = await stage.page({ width: 360, height: 740, as: 'admin' });
   for (const path of pages()) {
-    await visit(page, path);
+    await stage.visit(page, path);
     assert.deepEqual(await tooWide(page), [], path);
     assert.deepEqual(await tooSmall(page), [], path);
   }

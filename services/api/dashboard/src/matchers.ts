@@ -1,5 +1,7 @@
 // Matchers of silences, in Alertmanager's form: `name="value"`, with =, !=, =~ or !~.
 
+import type { Labels } from './api/types';
+
 export type Operator = '=' | '!=' | '=~' | '!~';
 export const OPERATORS: readonly Operator[] = ['=', '!=', '=~', '!~'];
 export const OPERATOR_NAMES: Record<Operator, string> = {
@@ -35,23 +37,33 @@ export function read(text: string): Matcher | null {
   return { name, operator: found[3] as Operator, value };
 }
 
+/** A regular expression that a whole value must match, as everywhere in Tocsin; null if it is none. */
+export function expression(text: string): RegExp | null {
+  try {
+    // By itself as well: a bracket that closes ours would change what is asked.
+    void new RegExp(text);
+    return new RegExp(`^(?:${text})$`, 's');
+  } catch {
+    return null;
+  }
+}
+
+/** Whether these labels are what a matcher asks for. A label that is not there counts as empty. */
+export function takes({ name, operator, value }: Matcher, labels: Labels): boolean {
+  const own = labels[name] ?? '';
+  if (operator === '=') return own === value;
+  if (operator === '!=') return own !== value;
+  return (expression(value)?.test(own) ?? false) === (operator === '=~');
+}
+
 /** What is wrong with matchers, in a sentence; null if nothing is. */
 export function fault(matchers: readonly Matcher[]): string | null {
   if (matchers.length === 0) return 'Name at least one label: a silence of everything is refused.';
   if (matchers.some((matcher) => matcher.name.trim() === '')) return 'Each matcher needs the name of a label.';
   for (const { name, operator, value } of matchers) {
-    if (operator !== '=~' && operator !== '!~') continue;
-    try {
-      new RegExp(value);
-    } catch {
-      return `The regular expression for ${name} cannot be read.`;
-    }
+    const isRegular = operator === '=~' || operator === '!~';
+    if (isRegular && !expression(value)) return `The regular expression for ${name} cannot be read.`;
   }
-  const asks = matchers.some(({ operator, value }) => {
-    if (operator === '=') return value !== '';
-    if (operator === '!=') return value === '';
-    const takesNothing = new RegExp(`^(?:${value})$`).test('');
-    return operator === '=~' ? !takesNothing : takesNothing;
-  });
+  const asks = matchers.some((matcher) => !takes(matcher, {}));
   return asks ? null : 'At least one matcher must ask for a label that is there.';
 }

@@ -90,11 +90,10 @@ pub(super) fn read(body: &[u8]) -> Result<Option<Click>, Problem> {
         }
     }
     let of_silence = matches!(action, Action::SilenceIncident { .. });
-    let name =
-        of_silence.then(|| within_its_time(payload.container.as_ref()?, pressed)).flatten().unwrap_or(name.clone());
+    let shared = of_silence.then(|| within_its_time(payload.container.as_ref()?, pressed)).flatten();
     let request = serde_json::to_string(&action).map_err(|_| Problem::new(ErrorCode::Internal))?;
     Ok(Some(Click {
-        id: CommandId::of_request(&format!("slack:{}", user.id), &name, &request),
+        id: CommandId::of_request(&format!("slack:{}", user.id), shared.as_ref().unwrap_or(name), &request),
         action,
         actor: actor(user),
         response_url: payload.response_url,

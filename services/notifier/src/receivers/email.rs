@@ -45,10 +45,6 @@ pub(super) struct Email {
 
 type Transport = AsyncSmtpTransport<Tokio1Executor>;
 
-fn deadline(http: &Http) -> Instant {
-    Instant::now() + http.timeout
-}
-
 /// `Auto-Submitted` (RFC 3834): whoever is away does not answer it.
 #[derive(Debug, Clone)]
 struct AutoSubmitted;
@@ -159,23 +155,23 @@ impl Email {
             Err(error) => return Sent::refused(&bounded(&with_causes(&error))),
         };
         let transport = self.transport(http.timeout);
-        let sent = self.hand_over(&transport, mail.envelope(), &mail.formatted(), deadline(http)).await;
+        let bytes = mail.formatted();
+        let sent = self.hand_over(&transport, mail.envelope(), &bytes, Instant::now() + http.timeout).await;
         if sent.answer == Answer::Refused && self.to.len() > 1 {
             // Who refuses one address refuses the whole, and nobody has it.
-            return self.submit_to_each(&transport, &mail, deadline(http)).await;
+            return self.submit_to_each(&transport, &bytes, Instant::now() + http.timeout).await;
         }
         sent
     }
 
     /// To one after the other, so that an address that is refused keeps it from nobody else. It is taken when anybody has it: to
     /// send it to all again would tell those twice; what is said of it names who has not.
-    async fn submit_to_each(&self, transport: &Transport, mail: &lettre::Message, deadline: Instant) -> Sent {
-        let bytes = mail.formatted();
+    async fn submit_to_each(&self, transport: &Transport, mail: &[u8], deadline: Instant) -> Sent {
         let (mut taken, mut failed, mut without) = (None, None, Vec::new());
         for to in &self.to {
             let envelope = Envelope::new(Some(self.from.email.clone()), vec![to.email.clone()]);
             let sent = match envelope {
-                Ok(envelope) => self.hand_over(transport, &envelope, &bytes, deadline).await,
+                Ok(envelope) => self.hand_over(transport, &envelope, mail, deadline).await,
                 Err(error) => Sent::refused(&with_causes(&error)),
             };
             match sent.answer {

@@ -136,4 +136,16 @@ mod tests {
         let ingest = [server("ingest-1", 18001), server("ingest-2", 18002)];
         insta::assert_snapshot!(render(8080, 18000, &ingest, &[server("api-1", 18003)]));
     }
+    /// What differs: it listens on this machine's loopback, and its servers have fixed addresses.
+    #[test]
+    fn the_front_door_of_containers_has_the_same_settings() {
+        let containers = include_str!("../../../../../compose/haproxy/10-front.cfg");
+        let ours = render(8080, 18000, &[], &[]);
+        let (shared, _statistics) = ours.split_once("# How it sees the servers").unwrap();
+        for setting in shared.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let is_of_this_machine = setting == "noreuseport" || setting.starts_with("bind ");
+            let is_there = containers.lines().any(|line| line.trim().starts_with(setting));
+            assert!(is_of_this_machine || is_there, "compose/haproxy/10-front.cfg lacks: {setting}");
+        }
+    }
 }

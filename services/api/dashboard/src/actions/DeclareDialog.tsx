@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks';
 import type { Severity } from '../api/types';
 import type { Matcher } from '../matchers';
-import { MatcherRows } from '../pages/silences/MatcherRows';
+import { MatcherRows } from '../ui/MatcherRows';
 import { declare } from './act';
 import { ActionDialog, SeverityChoice } from './IncidentDialogs';
 

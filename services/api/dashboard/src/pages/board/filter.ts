@@ -1,7 +1,7 @@
 // What the board shows, as its address says it.
 
-import type { Incident, IncidentStatus, Labels, Severity } from '../../api/types';
-import type { Matcher, Operator } from '../../matchers';
+import type { Incident, IncidentStatus, Severity } from '../../api/types';
+import { expression, type Matcher, type Operator, takes } from '../../matchers';
 
 export const SEVERITIES: readonly Severity[] = ['critical', 'high', 'medium', 'low'];
 export const STATUSES: readonly IncidentStatus[] = ['triggered', 'acknowledged', 'resolved', 'canceled'];
@@ -30,23 +30,6 @@ function matcherOf(text: string): Matcher | null {
   const value = /^".*"$/s.test(given) ? given.slice(1, -1) : given;
   const isRegular = operator === '=~' || operator === '!~';
   return isRegular && !expression(value) ? null : { name, operator: operator as Operator, value };
-}
-
-/** A whole value must match, as everywhere in Tocsin. */
-function expression(text: string): RegExp | null {
-  try {
-    return new RegExp(`^(?:${text})$`, 's');
-  } catch {
-    return null;
-  }
-}
-
-/** A label that is not there counts as empty. */
-function takes({ name, operator, value }: Matcher, labels: Labels): boolean {
-  const own = labels[name] ?? '';
-  if (operator === '=') return own === value;
-  if (operator === '!=') return own !== value;
-  return (expression(value)?.test(own) ?? false) === (operator === '=~');
 }
 
 export function readFilter(query: URLSearchParams): BoardFilter {

@@ -12,7 +12,7 @@ import { fault, type Matcher, write } from '../../matchers';
 import { Dialog } from '../../ui/Dialog';
 import { ProblemNote } from '../../ui/States';
 import { DurationField, endOf } from './DurationField';
-import { MatcherRows } from './MatcherRows';
+import { MatcherRows } from '../../ui/MatcherRows';
 
 export function SilenceDialog({ labels, about }: { labels: Labels; about: string }) {
   const given = Object.entries(labels).map(([name, value]): Matcher => ({ name, operator: '=', value }));

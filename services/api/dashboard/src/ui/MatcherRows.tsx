@@ -1,7 +1,7 @@
 // Matchers, one in a row.
 
-import { type Matcher, OPERATOR_NAMES, OPERATORS, type Operator } from '../../matchers';
-import { Icon } from '../../ui/Icon';
+import { type Matcher, OPERATOR_NAMES, OPERATORS, type Operator } from '../matchers';
+import { Icon } from './Icon';
 
 /** With `plain`, labels that something has: there is nothing to compare. */
 export function MatcherRows({ matchers, change, plain = false }: { matchers: Matcher[]; change: (next: Matcher[]) => void; plain?: boolean }) {
