@@ -239,7 +239,8 @@ fn config(key: &str, receiver: &str) -> String {
     format!(
         "integrations: [{{name: chaos, keys: [{{sha256: {sha256}}}], \
          limit: {{per_minute: 60000000, over_limit: reject}}}}]\n\
-         api: {{limit: {{per_minute: 600000}}}}\n\
+         api: {{limit: {{per_minute: 600000}}, tokens: [{{name: chaos, sha256_env: TOCSIN_DEMO_TOKEN_SHA256, \
+         scopes: [read]}}]}}\n\
          route: {{receiver: chaos, group_by: [run, number], group_wait: 0s}}\n\
          receivers: [{{name: chaos, webhook: \
          {{url: \"{receiver}{RECEIVER_PATH}\", allow_private: true, per_second: 1000}}}}]\n"
