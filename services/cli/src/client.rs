@@ -125,7 +125,7 @@ impl Client {
 
     /// Asks for something to be done, once.
     pub(crate) fn post(&self, path: &[&str]) -> Ask {
-        Ask { method: Method::POST, url: self.url(path), body: None, key: Some(Uuid::new_v4()) }
+        Ask { method: Method::POST, url: self.url(path), body: None, key: Some(Uuid::now_v7()) }
     }
 
     fn url(&self, path: &[&str]) -> Url {

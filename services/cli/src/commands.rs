@@ -105,6 +105,8 @@ fn show(output: Output, answer: &Answer, told: impl FnOnce() -> Result<String, F
         return Ok(Exit::Done);
     }
     let Asked { command_id, .. } = answer.read()?;
-    eprintln!("accepted as {command_id}, and not done yet: no worker has answered in time; it will be done, or refused");
+    eprintln!(
+        "accepted as {command_id}, and not done yet: no worker has answered in time; it will be done, or refused"
+    );
     Ok(Exit::Unknown)
 }

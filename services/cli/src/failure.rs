@@ -193,7 +193,11 @@ mod tests {
             assert_eq!(refused(status).exit(), exit, "{status}");
         }
         let foreign = |status| Failure::Foreign { url: String::new(), status };
-        assert_eq!(foreign(StatusCode::NOT_FOUND).exit(), Exit::Failed, "what is not Tocsin knows nothing of incidents");
+        assert_eq!(
+            foreign(StatusCode::NOT_FOUND).exit(),
+            Exit::Failed,
+            "what is not Tocsin knows nothing of incidents"
+        );
         assert_eq!(foreign(StatusCode::BAD_GATEWAY).exit(), Exit::Unavailable);
         let closed = io::Error::from(io::ErrorKind::BrokenPipe);
         assert_eq!(Failure::Output(closed).exit(), Exit::Done);

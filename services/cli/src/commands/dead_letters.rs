@@ -19,14 +19,21 @@ pub(super) async fn run(client: &Client, output: Output, args: DeadLetters) -> R
     match args {
         DeadLetters::List { window } => {
             let heading = ["ID", "STREAM", "KEPT", "REASON"];
-            lists::show(client, output, &window, || client.get(&["dead-letters"]), &heading, |letter: &DeadLetter| {
-                vec![
-                    Cell::new(letter.id.to_string()),
-                    Cell::new(&letter.stream),
-                    Cell::new(time(letter.created_at)),
-                    Cell::new(&letter.reason),
-                ]
-            })
+            lists::show(
+                client,
+                output,
+                &window,
+                || client.get(&["dead-letters"]),
+                &heading,
+                |letter: &DeadLetter| {
+                    vec![
+                        Cell::new(letter.id.to_string()),
+                        Cell::new(&letter.stream),
+                        Cell::new(time(letter.created_at)),
+                        Cell::new(&letter.reason),
+                    ]
+                },
+            )
             .await
         }
         DeadLetters::Show { id } => show_one(client, output, id).await,
@@ -61,11 +68,17 @@ struct Named {
 /// The API has no address for one of them, so it is looked for.
 async fn show_one(client: &Client, output: Output, id: i64) -> Result<Exit, Failure> {
     let mut found = None;
-    lists::each_page(client, &ALL, || client.get(&["dead-letters"]), |_, page: &crate::views::Page<Box<RawValue>>| {
-        let is_it = |letter: &&Box<RawValue>| serde_json::from_str(letter.get()).is_ok_and(|Named { id: its }| its == id);
-        found = found.take().or_else(|| page.data.iter().find(is_it).cloned());
-        Ok(())
-    })
+    lists::each_page(
+        client,
+        &ALL,
+        || client.get(&["dead-letters"]),
+        |_, page: &crate::views::Page<Box<RawValue>>| {
+            let is_it =
+                |letter: &&Box<RawValue>| serde_json::from_str(letter.get()).is_ok_and(|Named { id: its }| its == id);
+            found = found.take().or_else(|| page.data.iter().find(is_it).cloned());
+            Ok(())
+        },
+    )
     .await?;
     let found = found.ok_or(Failure::NoDeadLetter(id))?;
     if output.json {

@@ -73,7 +73,7 @@ async fn show(client: &Client, output: Output, id: &str) -> Result<Exit, Failure
     output.line("")?;
     output.table(&alerts::table(&alerts))?;
     output.line("")?;
-    let mut table = Table::new(&["TIME", "WHAT", "WHO", ""]);
+    let mut table = Table::new(&["TIME", "TYPE", "WHO", "WHAT"]);
     for entry in &timeline {
         table.row([
             Cell::new(time(entry.timestamp)),

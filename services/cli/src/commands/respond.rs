@@ -35,13 +35,7 @@ pub(super) async fn note(client: &Client, output: Output, incident: &str, text: 
     act(client, output, incident, "notes", Some(&json!({"text": text}))).await
 }
 
-async fn act(
-    client: &Client,
-    output: Output,
-    id: &str,
-    action: &str,
-    body: Option<&Value>,
-) -> Result<Exit, Failure> {
+async fn act(client: &Client, output: Output, id: &str, action: &str, body: Option<&Value>) -> Result<Exit, Failure> {
     let ask = client.post(&["incidents", id, action]);
     let ask = body.into_iter().fold(ask, |ask, body| ask.body(body.clone()));
     let answer = client.answer(&ask).await?;
