@@ -278,7 +278,8 @@ pub(crate) struct Send {
     /// It does not fire any more.
     #[arg(long)]
     pub(crate) resolved: bool,
-    /// A file with the integration key, where keyless webhooks are switched off; also TOCSIN_KEY_FILE or TOCSIN_KEY.
+    /// A file with the integration key, where keyless webhooks are switched off; also
+    /// `TOCSIN_KEY_FILE` or `TOCSIN_KEY`.
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
 }

@@ -21,7 +21,7 @@ use crate::args::{Cli, Command, Common};
 use crate::client::{Answer, Client};
 use crate::credentials::{self, KEY, TOKEN};
 use crate::failure::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::table::Paint;
 use crate::views::Asked;
 
@@ -97,9 +97,9 @@ where
 fn show(output: Output, answer: &Answer, told: impl FnOnce() -> Result<String, Failure>) -> Result<Exit, Failure> {
     let is_open = answer.status == StatusCode::ACCEPTED;
     if output.json {
-        output.body(answer)?;
+        output::body(answer)?;
     } else if !is_open {
-        output.line(&told()?)?;
+        output::line(&told()?)?;
     }
     if !is_open {
         return Ok(Exit::Done);

@@ -87,8 +87,8 @@ mod tests {
         std::iter::from_fn(|| parser.next()).collect()
     }
 
-    fn event(name: &str, data: &str) -> Option<Event> {
-        Some(Event { name: name.to_owned(), data: data.to_owned() })
+    fn event(name: &str, data: &str) -> Event {
+        Event { name: name.to_owned(), data: data.to_owned() }
     }
 
     #[test]
@@ -98,9 +98,9 @@ mod tests {
         let expected = [
             Block { id: Some("7-1".to_owned()), retry: Some(Duration::from_secs(1)), event: None },
             Block::default(),
-            Block { event: event("incident", "{\"title\":\"Füllstand\"}"), ..Block::default() },
-            Block { id: Some("7-2".to_owned()), event: event("reset", "{}"), retry: None },
-            Block { event: event("message", "a\nb"), ..Block::default() },
+            Block { event: Some(event("incident", "{\"title\":\"Füllstand\"}")), ..Block::default() },
+            Block { id: Some("7-2".to_owned()), event: Some(event("reset", "{}")), retry: None },
+            Block { event: Some(event("message", "a\nb")), ..Block::default() },
         ];
         assert_eq!(all(&mut parser), expected);
     }

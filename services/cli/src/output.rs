@@ -14,24 +14,6 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// One line, at once.
-    pub(crate) fn line(self, text: &str) -> io::Result<()> {
-        let mut out = stdout().lock();
-        out.write_all(text.as_bytes())?;
-        out.write_all(b"\n")?;
-        out.flush()
-    }
-
-    /// A body, unchanged but for the line break at its end.
-    pub(crate) fn body(self, answer: &Answer) -> io::Result<()> {
-        let mut out = stdout().lock();
-        out.write_all(&answer.body)?;
-        if !answer.body.ends_with(b"\n") {
-            out.write_all(b"\n")?;
-        }
-        out.flush()
-    }
-
     /// A table.
     pub(crate) fn table(self, table: &Table) -> io::Result<()> {
         let mut out = stdout().lock();
@@ -42,6 +24,24 @@ impl Output {
     /// What is known of one thing, a line for each.
     pub(crate) fn facts(self, facts: &[(&str, Cell)]) -> io::Result<()> {
         let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-        facts.iter().try_for_each(|(name, cell)| self.line(&format!("{name:width$}  {}", self.paint.styled(cell))))
+        facts.iter().try_for_each(|(name, cell)| line(&format!("{name:width$}  {}", self.paint.styled(cell))))
     }
+}
+
+/// One line, at once.
+pub(crate) fn line(text: &str) -> io::Result<()> {
+    let mut out = stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// A body, unchanged but for the line break at its end.
+pub(crate) fn body(answer: &Answer) -> io::Result<()> {
+    let mut out = stdout().lock();
+    out.write_all(&answer.body)?;
+    if !answer.body.ends_with(b"\n") {
+        out.write_all(b"\n")?;
+    }
+    out.flush()
 }

@@ -20,7 +20,8 @@ pub(crate) struct Page<T> {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Incident {
     pub(crate) id: String,
-    pub(crate) incident_number: i64,
+    #[serde(rename = "incident_number")]
+    pub(crate) number: i64,
     pub(crate) title: String,
     pub(crate) status: String,
     pub(crate) severity: String,

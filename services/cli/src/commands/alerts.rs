@@ -3,7 +3,7 @@
 use crate::args::{AlertList, Alerts, AlertsCommand};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::table::{Cell, Table};
 use crate::text::{labels, time};
 use crate::views::Alert;
@@ -31,7 +31,7 @@ async fn list(client: &Client, output: Output, args: &AlertList) -> Result<Exit,
 async fn show(client: &Client, output: Output, id: &str) -> Result<Exit, Failure> {
     let answer = client.answer(&client.get(&["alerts", id])).await?;
     if output.json {
-        output.body(&answer)?;
+        output::body(&answer)?;
         return Ok(Exit::Done);
     }
     let alert: Alert = answer.read()?;
@@ -55,7 +55,9 @@ async fn show(client: &Client, output: Output, id: &str) -> Result<Exit, Failure
 /// Alerts that are shown with something else.
 pub(super) fn table(alerts: &[Alert]) -> Table {
     let mut table = Table::new(&HEADING);
-    alerts.iter().for_each(|alert| table.row(row(alert)));
+    for alert in alerts {
+        table.row(row(alert));
+    }
     table
 }
 

@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 use crate::args::{DeadLetters, Window};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::table::Cell;
 use crate::text::{clean, time};
-use crate::views::{Asked, DeadLetter};
+use crate::views::{Asked, DeadLetter, Page};
 
 use super::{lists, show, to_each};
 
@@ -50,7 +50,7 @@ pub(super) async fn run(client: &Client, output: Output, args: DeadLetters) -> R
 async fn matching(client: &Client, reason: Option<&str>) -> Result<Vec<i64>, Failure> {
     let mut ids = Vec::new();
     let ask = || client.get(&["dead-letters"]);
-    lists::each_page(client, &ALL, ask, |_, page: &crate::views::Page<DeadLetter>| {
+    lists::each_page(client, &ALL, ask, |_, page: &Page<DeadLetter>| {
         let wanted = page.data.iter().filter(|letter| reason.is_none_or(|reason| letter.reason.contains(reason)));
         ids.extend(wanted.map(|letter| letter.id));
         Ok(())
@@ -59,30 +59,28 @@ async fn matching(client: &Client, reason: Option<&str>) -> Result<Vec<i64>, Fai
     Ok(ids)
 }
 
-/// What tells a letter from the others, and the letter as it came.
+/// What tells a letter from the others.
 #[derive(Deserialize)]
 struct Named {
     id: i64,
 }
 
+fn is_named(letter: &RawValue, id: i64) -> bool {
+    serde_json::from_str::<Named>(letter.get()).is_ok_and(|named| named.id == id)
+}
+
 /// The API has no address for one of them, so it is looked for.
 async fn show_one(client: &Client, output: Output, id: i64) -> Result<Exit, Failure> {
     let mut found = None;
-    lists::each_page(
-        client,
-        &ALL,
-        || client.get(&["dead-letters"]),
-        |_, page: &crate::views::Page<Box<RawValue>>| {
-            let is_it =
-                |letter: &&Box<RawValue>| serde_json::from_str(letter.get()).is_ok_and(|Named { id: its }| its == id);
-            found = found.take().or_else(|| page.data.iter().find(is_it).cloned());
-            Ok(())
-        },
-    )
+    let ask = || client.get(&["dead-letters"]);
+    lists::each_page(client, &ALL, ask, |_, page: &Page<Box<RawValue>>| {
+        found = found.take().or_else(|| page.data.iter().find(|letter| is_named(letter, id)).cloned());
+        Ok(())
+    })
     .await?;
     let found = found.ok_or(Failure::NoDeadLetter(id))?;
     if output.json {
-        output.line(found.get())?;
+        output::line(found.get())?;
         return Ok(Exit::Done);
     }
     let letter: DeadLetter = serde_json::from_str(found.get())?;
@@ -93,9 +91,9 @@ async fn show_one(client: &Client, output: Output, id: i64) -> Result<Exit, Fail
         ("kept", Cell::new(time(letter.created_at))),
         ("reason", Cell::new(&letter.reason)),
     ])?;
-    output.line("")?;
+    output::line("")?;
     for line in serde_json::to_string_pretty(&letter.fields)?.lines() {
-        output.line(&clean(line))?;
+        output::line(&clean(line))?;
     }
     Ok(Exit::Done)
 }

@@ -3,7 +3,7 @@
 use crate::args::{IncidentList, Incidents, IncidentsCommand};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::table::{Cell, Table};
 use crate::text::{clean, labels, time};
 use crate::views::{Incident, IncidentDetail};
@@ -30,7 +30,7 @@ async fn list(client: &Client, output: Output, args: &IncidentList) -> Result<Ex
     let heading = ["NUMBER", "STATUS", "SEVERITY", "FIRING", "OPENED", "TITLE"];
     lists::show(client, output, &args.window, ask, &heading, |incident: &Incident| {
         vec![
-            Cell::new(incident.incident_number.to_string()),
+            Cell::new(incident.number.to_string()),
             Cell::word(&incident.status),
             Cell::word(&incident.severity),
             Cell::new(firing(incident)),
@@ -49,7 +49,7 @@ fn firing(incident: &Incident) -> String {
 async fn show(client: &Client, output: Output, id: &str) -> Result<Exit, Failure> {
     let answer = client.answer(&client.get(&["incidents", id])).await?;
     if output.json {
-        output.body(&answer)?;
+        output::body(&answer)?;
         return Ok(Exit::Done);
     }
     let IncidentDetail { incident, alerts, timeline } = answer.read()?;
@@ -58,7 +58,7 @@ async fn show(client: &Client, output: Output, id: &str) -> Result<Exit, Failure
         ("acknowledged", Cell::new(format!("{} by {by}", time(at))))
     });
     let mut facts = vec![
-        ("incident", Cell::new(format!("#{} {}", incident.incident_number, incident.title))),
+        ("incident", Cell::new(format!("#{} {}", incident.number, incident.title))),
         ("id", Cell::new(&incident.id)),
         ("status", Cell::word(&incident.status)),
         ("severity", Cell::word(&incident.severity)),
@@ -70,9 +70,9 @@ async fn show(client: &Client, output: Output, id: &str) -> Result<Exit, Failure
     facts.extend(incident.resolved_at.map(|at| ("resolved", Cell::new(time(at)))));
     facts.extend(incident.summary.as_ref().map(|summary| ("summary", Cell::new(summary))));
     output.facts(&facts)?;
-    output.line("")?;
+    output::line("")?;
     output.table(&alerts::table(&alerts))?;
-    output.line("")?;
+    output::line("")?;
     let mut table = Table::new(&["TIME", "TYPE", "WHO", "WHAT"]);
     for entry in &timeline {
         table.row([
@@ -91,7 +91,7 @@ pub(super) fn line(output: Output, incident: &Incident) -> String {
     let styled = |word: &str| output.paint.styled(&Cell::word(word));
     format!(
         "#{} {} {} {} firing: {}",
-        incident.incident_number,
+        incident.number,
         styled(&incident.status),
         styled(&incident.severity),
         firing(incident),

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use crate::args::{Search, Window};
 use crate::client::{Answer, Ask, Client};
 use crate::failure::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::table::{Cell, Table};
 use crate::views::Page;
 
@@ -41,7 +41,7 @@ pub(super) async fn show<T: DeserializeOwned>(
     let mut shown = 0;
     let rest = each_page::<T>(client, window, ask, |answer, page| {
         if output.json {
-            output.body(answer)?;
+            output::body(answer)?;
         }
         shown += page.data.len();
         page.data.iter().for_each(|item| table.row(row(item)));

@@ -5,7 +5,7 @@ use serde_json::{Map, json};
 use crate::args::{NoticeList, Notifications, Redrive};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::table::{Cell, Table};
 use crate::text::time;
 use crate::views::{Asked, Notice, NoticeDetail};
@@ -45,7 +45,7 @@ async fn list(client: &Client, output: Output, args: &NoticeList) -> Result<Exit
 async fn show_one(client: &Client, output: Output, id: &str) -> Result<Exit, Failure> {
     let answer = client.answer(&client.get(&["notifications", id])).await?;
     if output.json {
-        output.body(&answer)?;
+        output::body(&answer)?;
         return Ok(Exit::Done);
     }
     let NoticeDetail { notice, deliveries } = answer.read()?;
@@ -62,7 +62,7 @@ async fn show_one(client: &Client, output: Output, id: &str) -> Result<Exit, Fai
     facts.extend(notice.instead_of.as_ref().map(|other| ("instead of", Cell::new(other))));
     facts.extend(notice.because.as_ref().map(|because| ("because", Cell::new(because))));
     output.facts(&facts)?;
-    output.line("")?;
+    output::line("")?;
     let mut table = Table::new(&["ATTEMPT", "TIME", "MS", "STATUS", "ANSWER"]);
     for delivery in &deliveries {
         table.row([

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::args::Send;
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::text::clean;
 use crate::views::Received;
 
@@ -22,10 +22,10 @@ pub(super) async fn send(client: &Client, output: Output, args: Send) -> Result<
     });
     let answer = client.answer(&client.post(&["webhooks", "generic"]).body(body)).await?;
     if output.json {
-        output.body(&answer)?;
+        output::body(&answer)?;
         return Ok(Exit::Done);
     }
     let Received { received, event_id } = answer.read()?;
-    output.line(&format!("accepted {received} alert as {}", clean(&event_id)))?;
+    output::line(&format!("accepted {received} alert as {}", clean(&event_id)))?;
     Ok(Exit::Done)
 }

@@ -14,7 +14,7 @@ use crate::args::Tail as Args;
 use crate::client::{Backoff, Client};
 use crate::event_stream::{Block, Event, Parser};
 use crate::failure::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::text::clean;
 use crate::views::Incident;
 
@@ -112,7 +112,7 @@ impl Tail<'_> {
         } else {
             self.told(event)?
         };
-        Ok(self.output.line(&text)?)
+        Ok(output::line(&text)?)
     }
 
     fn told(&self, event: &Event) -> Result<String, Failure> {

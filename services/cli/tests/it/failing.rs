@@ -135,9 +135,9 @@ async fn the_token_may_come_from_a_file_or_from_standard_input() {
         let (url, serving) = scripted(vec![list.clone()]).await;
         let mut command = tocsin();
         command.args(["incidents", "--url", &url]).args(args).stdin(std::fs::File::open(&path).unwrap());
-        env.into_iter().for_each(|file| {
+        if let Some(file) = env {
             command.env("TOCSIN_TOKEN_FILE", file);
-        });
+        }
         let run = run(&mut command).await;
         assert_eq!((run.exit, run.out.as_str()), (0, "NUMBER  STATUS  SEVERITY  FIRING  OPENED  TITLE\n"), "{run:?}");
         assert!(serving.await.unwrap()[0].contains("authorization: Bearer of-a-file\r\n"));

@@ -56,7 +56,7 @@ async fn dead_notifications_are_shown_with_their_attempts_and_tried_again() {
     .unwrap();
     let id = notice["id"].as_str().unwrap();
     let shown = bed.must(READER, &["notifications", "show", id]).await;
-    assert!(shown.contains("status        dead") && shown.contains("404     no_service"), "{shown}");
+    assert!(shown.contains("status        dead") && shown.contains("404     404: no_service"), "{shown}");
     let told = bed.must(ADMIN, &["notifications", "redrive", "--dead", "--receiver", "ops", "--since", "1h"]).await;
     assert_eq!(told, "1 notifications are tried again\n");
     poll::until("it to be dead again", DEADLINE, async || {

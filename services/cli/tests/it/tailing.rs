@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use serde_json::Value;
+use tocsin_testbed::poll;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout};
 
@@ -16,8 +17,7 @@ struct Tailing {
 }
 
 impl Tailing {
-    /// One that has connected: it says so by showing a change that was made after it was started.
-    async fn start(bed: &Bed, args: &[&str]) -> Self {
+    fn start(bed: &Bed, args: &[&str]) -> Self {
         let mut command = bed.command(READER, &[&["tail"], args].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -38,14 +38,14 @@ impl Tailing {
     }
 }
 
-/// Adds notes, which change nothing that the list shows, until a stream is open.
-async fn until_open(bed: &Bed) {
-    tocsin_testbed::poll::until("a client of the events", DEADLINE, async || {
+/// Waits until so many streams are open.
+async fn until_open(bed: &Bed, count: &str) {
+    poll::until("the streams", DEADLINE, async || {
         let api = bed.topology.service_url("api-1").unwrap();
         let client = tocsin_testbed::http::client().unwrap();
         let metrics = client.get(format!("{api}/metrics")).send().await.unwrap().text().await.unwrap();
         let open = metrics.lines().find_map(|line| line.strip_prefix("tocsin_api_event_streams "));
-        open.is_some_and(|open| open.trim() != "0")
+        poll::expect(open.unwrap_or_default().to_owned(), |open| open == count)
     })
     .await
     .unwrap();
@@ -54,9 +54,9 @@ async fn until_open(bed: &Bed) {
 #[tokio::test]
 async fn who_follows_sees_an_incident_and_goes_on_after_a_restart_of_the_api() {
     let bed = Bed::start().await;
-    let mut people = Tailing::start(&bed, &[]).await;
-    let mut script = Tailing::start(&bed, &["--json"]).await;
-    until_open(&bed).await;
+    let mut people = Tailing::start(&bed, &[]);
+    let mut script = Tailing::start(&bed, &["--json"]);
+    until_open(&bed, "2").await;
     bed.alert("DiskFull", &[]).await;
     assert_eq!(people.line().await, "#1 triggered medium 1/1 firing: DiskFull");
     let event = script.json().await;
@@ -75,7 +75,7 @@ async fn who_follows_sees_an_incident_and_goes_on_after_a_restart_of_the_api() {
     while script.json().await["data"]["status"] != "acknowledged" {}
 
     // What was missed by somebody who was away altogether.
-    let mut later = Tailing::start(&bed, &["--json", "--after", &position, "--count", "1"]).await;
+    let mut later = Tailing::start(&bed, &["--json", "--after", &position, "--count", "1"]);
     let event = later.json().await;
     assert_eq!((&event["data"]["status"], later.ended().await), (&"acknowledged".into(), 0));
 }
@@ -83,7 +83,7 @@ async fn who_follows_sees_an_incident_and_goes_on_after_a_restart_of_the_api() {
 #[tokio::test]
 async fn a_position_that_nobody_knows_is_answered_with_a_reset() {
     let bed = Bed::start().await;
-    let mut tailing = Tailing::start(&bed, &["--json", "--after", "nonsense", "--count", "1"]).await;
+    let mut tailing = Tailing::start(&bed, &["--json", "--after", "nonsense", "--count", "1"]);
     assert_eq!(tailing.json().await["event"], "reset");
     assert_eq!(tailing.ended().await, 0);
 }
