@@ -7,9 +7,11 @@ use std::time::Duration;
 use tocsin_bus::BusConfig;
 use tocsin_service::config::{
     ConfigError, DatabaseAddress, Document, Documented, Environment, SecretString, ServiceConfig, Variable, common,
+    read_public_url,
 };
 use tocsin_service::http::{TRUSTED_PROXIES, TrustedProxies};
 use tocsin_store::StoreConfig;
+use url::Url;
 
 use crate::auth::{Seal, Tokens};
 use crate::kinds_of;
@@ -41,6 +43,7 @@ pub const VARIABLES: &[&dyn Documented] = &[
     &REPLICA_URL,
     &QUERY_TIMEOUT,
     &TRUSTED_PROXIES,
+    &common::PUBLIC_URL,
 ];
 
 /// The configuration of the api.
@@ -56,6 +59,8 @@ pub struct Config {
     pub bus: BusConfig,
     /// Where the file is.
     pub config_path: Option<PathBuf>,
+    /// Where people reach the dashboard, if that is known.
+    pub(crate) public_url: Option<Url>,
     /// The proxies that say where requests come from.
     pub(crate) proxies: TrustedProxies,
     /// For sessions, where the file gives no secret.
@@ -78,9 +83,11 @@ impl Config {
             prefix: env.get(&common::REDIS_PREFIX),
             command_timeout: BUS_TIMEOUT,
         };
+        let public_url = read_public_url(env);
         let (config_path, proxies, seal) = (env.get(&common::CONFIG), env.get(&TRUSTED_PROXIES), Seal::random());
         let read = Document::load(config_path.as_deref()).and_then(|document| {
-            Tokens::from_document(&document, env, &seal).map(|tokens| Some((tokens, kinds_of(&document))))
+            Tokens::from_document(&document, env, &seal, public_url.as_ref())
+                .map(|tokens| Some((tokens, kinds_of(&document))))
         });
         let read = env.keep(read);
         env.finish()?;
@@ -88,6 +95,6 @@ impl Config {
             Some(read) if config_path.is_some() => read,
             _ => (Tokens::demo(seal.clone()), Kinds::new()),
         };
-        Ok(Self { service, store, replica, bus, config_path, proxies, seal, kinds, tokens })
+        Ok(Self { service, store, replica, bus, config_path, public_url, proxies, seal, kinds, tokens })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tocsin_bus::BusConfig;
 use tocsin_service::config::{
-    ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
+    ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common, read_public_url,
 };
 use tocsin_store::StoreConfig;
 use url::Url;
@@ -25,11 +25,6 @@ const DEADLINE: Variable<Duration> = Variable::new(
     || Duration::from_hours(1),
     "how long a receiver may be owed a notice before it is given up, and its fallback told (1s to 7d)",
 );
-const PUBLIC_URL: Variable<Option<Url>> = Variable::new(
-    "TOCSIN_PUBLIC_URL",
-    || None,
-    "where people reach the dashboard, such as https://tocsin.example.com; unset leaves links to incidents away",
-);
 
 /// Longest that Redis may take to answer.
 const BUS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -45,7 +40,7 @@ pub const VARIABLES: &[&dyn Documented] = &[
     &common::DATABASE_CONNECTIONS,
     &REQUEST_TIMEOUT,
     &DEADLINE,
-    &PUBLIC_URL,
+    &common::PUBLIC_URL,
 ];
 
 /// The configuration of the notifier.
@@ -90,9 +85,7 @@ impl Config {
         let deadline = env.get(&DEADLINE);
         let bounds = Duration::from_secs(1)..=Duration::from_hours(7 * 24);
         env.check(bounds.contains(&deadline), &DEADLINE, "use a duration from 1s to 7d");
-        let public_url = env.get(&PUBLIC_URL);
-        let is_web = public_url.as_ref().is_none_or(|url| matches!(url.scheme(), "https" | "http"));
-        env.check(is_web, &PUBLIC_URL, "use an address that begins with https://");
+        let public_url = read_public_url(env);
         let config_path = env.get(&common::CONFIG);
         let receivers =
             Document::load(config_path.as_deref()).and_then(|document| Receivers::from_document(&document, env));
