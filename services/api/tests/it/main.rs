@@ -15,6 +15,7 @@ mod database;
 mod events;
 mod lists;
 mod notifications;
+mod oidc;
 mod parameters;
 mod refusals;
 mod respond;
