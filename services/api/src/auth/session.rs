@@ -195,7 +195,7 @@ mod tests {
         let session = Session::begin(&[7; 32], None, at(0));
         assert_eq!(session.expires_at, at(12 * 3600));
         let value = seal.write(&session).unwrap();
-        assert_eq!(seal.read(&value, at(12 * 3600 - 1)), Some(session));
+        assert_eq!(seal.read(&value, at(12 * 3600 - 1)), Some(session.clone()));
         assert_eq!(seal.read(&value, at(12 * 3600)), None);
         assert_eq!(Session::begin(&[7; 32], Some(at(5)), at(0)).expires_at, at(5), "no longer than its token");
         assert_ne!(seal.write(&session).unwrap(), value, "no two cookies are the same");

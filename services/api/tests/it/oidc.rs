@@ -286,7 +286,7 @@ async fn a_provider_that_breaks_or_dawdles_is_said_to_be_away() {
     office.refused(503, "provider_unavailable").await;
     office.provider.set_fault(None);
     let visit = office.visit(START).await;
-    let late = Answer::status(200).delay(Duration::from_secs(60));
+    let late = Answer::status(200).delay(Duration::from_mins(1));
     office.provider.recorder().script_at("/token", [late]);
     problem(office.come_back(&visit).await, 503, "provider_unavailable").await;
 }

@@ -160,9 +160,8 @@ impl ProviderError {
     pub(super) fn is_outage(&self) -> bool {
         let is_away = |error: &WebError| !matches!(error, WebError::Plain);
         match self {
-            Self::TooSlow | Self::LeftAlone | Self::TooMany => true,
             Self::Discovery(DiscoveryError::Request(error)) => is_away(error),
-            Self::Discovery(_) | Self::PlainPage | Self::NoTokens(_) => true,
+            Self::TooSlow | Self::LeftAlone | Self::TooMany | Self::Discovery(_) => true,
             Self::Code(error) => matches!(&**error, RequestTokenError::Request(error) if is_away(error)),
             _ => false,
         }
