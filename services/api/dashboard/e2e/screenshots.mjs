@@ -1,15 +1,18 @@
-// Takes the pictures of docs/images/dashboard from a Tocsin of its own: each page in light, the ones that responders live on in
-// dark, too, and on a phone. `npm run screenshots`; look at them before they are committed.
+// Takes the pictures of docs/images/dashboard from a Tocsin of its own: each page in light, in dark and on a phone.
+// `npm run screenshots`; look at them before they are committed.
 
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { randomUUID } from 'node:crypto';
 import { open } from './browser.mjs';
 import { start } from './tocsin.mjs';
 
 const folder = fileURLToPath(new URL('../../../../docs/images/dashboard/', import.meta.url));
-const DESK = { width: 1280, height: 800 };
-const PHONE = { width: 390, height: 780, scale: 2 };
+const LOOKS = {
+  light: { theme: 'light', width: 1280, height: 800 },
+  dark: { theme: 'dark', width: 1280, height: 800 },
+  phone: { theme: 'light', width: 390, height: 780 },
+};
 
 const alerts = [
   { title: 'Checkout answers 5xx to one customer in four', severity: 'critical', labels: { alertname: 'CheckoutErrors', service: 'checkout', team: 'payments', region: 'eu-central-1' }, description: 'Share of 5xx over 5 minutes: 24.8 % (goal: below 0.5 %).', annotations: { runbook: 'https://wiki.example.com/runbooks/checkout' } },
@@ -41,13 +44,14 @@ async function fill(stage) {
 }
 
 /** `visit` unfolds everything, which is for tests; people see pages as they come. */
-async function picture(page, stage, path, name) {
+async function picture(page, stage, path, name, act = async () => {}) {
   await page.goto(stage.base + path);
   await page.locator('h1').first().waitFor();
   await page.locator('.loading').first().waitFor({ state: 'detached' });
   await page.evaluate(() => document.fonts.ready);
   // Lines of the system page need two looks, five seconds apart.
   if (path === '/system') await page.waitForTimeout(11_000);
+  await act();
   await page.screenshot({ path: `${folder}${name}.png` });
 }
 
@@ -57,19 +61,32 @@ const stage = await open(tocsin.description).catch(async (error) => {
   throw error;
 });
 try {
+  await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const { incident, alert } = await fill(stage);
-  const all = { board: '/', incident, alerts: '/alerts', alert, silences: '/silences', 'dead-letters': '/dead-letters', 'dead-notifications': '/dead-letters?view=notifications', system: '/system' };
-  const lived = ['board', 'incident'];
-  for (const [theme, size, names] of [['light', DESK, Object.keys(all)], ['dark', DESK, lived], ['light', PHONE, lived]]) {
-    const page = await stage.page({ as: 'admin', theme, ...size });
-    const suffix = size === PHONE ? '-phone' : theme === 'dark' ? '-dark' : '';
-    for (const name of names) await picture(page, stage, all[name], `${name}${suffix}`);
+  const pages = { board: '/', incident, alerts: '/alerts', alert, silences: '/silences', 'dead-letters': '/dead-letters', 'dead-notifications': '/dead-letters?view=notifications', system: '/system' };
+  // What pages show when somebody does something there.
+  const acts = { keys: ['/', '?', 'Keys'], silence: [incident, 's', 'Silence'] };
+  for (const [look, options] of Object.entries(LOOKS)) {
+    const page = await stage.page({ as: 'admin', ...options });
+    for (const [name, path] of Object.entries(pages)) await picture(page, stage, path, `${name}-${look}`);
+    for (const [name, [path, key, dialog]] of Object.entries(acts)) {
+      await picture(page, stage, path, `${name}-${look}`, async () => {
+        await page.keyboard.press(key);
+        await page.getByRole('dialog', { name: dialog }).waitFor();
+      });
+    }
+    await picture(page, stage, '/', `lost-${look}`, async () => {
+      await stage.backstage.act('stop', 'api-1');
+      await page.getByText('The live connection is lost.').waitFor();
+    });
+    await stage.backstage.act('start', 'api-1');
     await page.context().close();
+    const signIn = await stage.page({ as: null, path: '/sign-in', ...options });
+    await signIn.getByLabel('API token').waitFor();
+    await signIn.screenshot({ path: `${folder}sign-in-${look}.png` });
+    await signIn.context().close();
   }
-  const signIn = await stage.page({ as: null, path: '/sign-in' });
-  await signIn.getByLabel('API token').waitFor();
-  await signIn.screenshot({ path: `${folder}sign-in.png` });
 } finally {
   await stage.close();
   await tocsin.stop();
