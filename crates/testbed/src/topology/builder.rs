@@ -30,6 +30,7 @@ pub struct TopologyBuilder {
     counts: BTreeMap<Service, usize>,
     config: Config,
     env: Vec<(Option<Service>, OsString, OsString)>,
+    env_of_processes: Vec<(String, OsString, OsString)>,
     inherits_env: bool,
     wanted: Wanted,
     port: Option<u16>,
@@ -62,6 +63,7 @@ impl Default for TopologyBuilder {
             counts: Service::ALL.into_iter().map(|service| (service, 1)).collect(),
             config: Config::BuiltIn,
             env: Vec::new(),
+            env_of_processes: Vec::new(),
             inherits_env: false,
             wanted: Wanted::FreshTenant,
             port: None,
@@ -100,6 +102,17 @@ impl TopologyBuilder {
     /// Sets a variable for all processes of one service.
     pub fn env_for(mut self, service: Service, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((Some(service), name.into(), value.into()));
+        self
+    }
+
+    /// Sets a variable for the one process of this name, such as `worker-1`.
+    pub fn env_for_process(
+        mut self,
+        process: impl Into<String>,
+        name: impl Into<OsString>,
+        value: impl Into<OsString>,
+    ) -> Self {
+        self.env_of_processes.push((process.into(), name.into(), value.into()));
         self
     }
 
@@ -248,6 +261,8 @@ impl TopologyBuilder {
         env.extend(common.config.map(|path| ("TOCSIN_CONFIG".into(), path.into())));
         let extra = self.env.iter().filter(|(only, ..)| only.is_none_or(|only| only == service));
         env.extend(extra.map(|(_, name, value)| (name.clone(), value.clone())));
+        let of_process = self.env_of_processes.iter().filter(|(process, ..)| process == name);
+        env.extend(of_process.map(|(_, name, value)| (name.clone(), value.clone())));
         env
     }
 }
