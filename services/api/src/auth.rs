@@ -23,7 +23,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tocsin_service::config::document::{ApiLimitSection, Scope};
 use tocsin_service::config::{ConfigError, Document, Environment, Reloading};
-use tocsin_service::http::{Problem, TrustedProxies};
+use tocsin_service::http::{Problem, RequestId, TrustedProxies};
+use tocsin_service::with_causes;
 use tocsin_shared::{Actor, ActorKind, ErrorCode};
 use url::Url;
 
@@ -253,7 +254,7 @@ impl Door {
         let tokens = self.tokens.current();
         let oidc = tokens.oidc.as_ref().ok_or(Problem::new(ErrorCode::NotFound))?;
         self.count(request, &self.visits, VISITS_PER_MINUTE)?;
-        let (url, flow) = oidc.begin(oidc::local(return_to)).await.map_err(|error| refused(&error))?;
+        let (url, flow) = oidc.begin(oidc::local(return_to)).await.map_err(|error| refused(request, &error))?;
         let cookie = flow.cookie(&tokens.seal, self.is_https(request), Utc::now());
         Ok((url, cookie.ok_or(Problem::new(ErrorCode::Internal))?))
     }
@@ -267,9 +268,9 @@ impl Door {
         let tokens = self.tokens.current();
         let oidc = tokens.oidc.as_ref().ok_or(Problem::new(ErrorCode::NotFound))?;
         let flow = request.cookie(oidc::COOKIE).and_then(|cookie| Flow::read(&tokens.seal, cookie.value(), Utc::now()));
-        let flow = flow.ok_or(OidcError::Unknown).map_err(|error| refused(&error))?;
+        let flow = flow.ok_or(OidcError::Unknown).map_err(|error| refused(request, &error))?;
         let return_to = flow.return_to.clone();
-        let person = oidc.finish(flow, answer).await.map_err(|error| refused(&error))?;
+        let person = oidc.finish(flow, answer).await.map_err(|error| refused(request, &error))?;
         let now = Utc::now();
         let session = Session::of_person(person, oidc.edition, oidc.lifetime, now);
         let cookie = tokens.seal.cookie(&session, self.is_https(request), now);
@@ -308,8 +309,10 @@ impl Door {
 }
 
 /// What somebody is told who comes from the provider and is not let in; the rest is logged here.
-fn refused(error: &OidcError) -> Problem {
-    tracing::warn!(error = error as &dyn std::error::Error, "a sign-in at the provider came to nothing");
+fn refused(request: &HttpRequest, error: &OidcError) -> Problem {
+    let extensions = request.extensions();
+    let request_id = extensions.get::<RequestId>().map(RequestId::as_str);
+    tracing::warn!(error = with_causes(error), request_id, "a sign-in at the provider came to nothing");
     Problem::from(error)
 }
 
