@@ -213,7 +213,8 @@ async fn an_answer_that_cannot_be_trusted_lets_nobody_in() {
         let refused = office.refused(400, "sign_in_failed").await;
         assert!(refused["detail"].as_str().unwrap().contains("cannot be trusted"), "{fault:?}: {refused}");
         let id = refused["request_id"].as_str().unwrap();
-        assert!(office.api.process().log_tail(20).contains(id), "the log says why, under the request's id");
+        let look = async || poll::expect(office.api.process().log_tail(20), |log| log.contains(id));
+        poll::until("the log to say why, under the request's id", DEADLINE, look).await.unwrap();
     }
     office.provider.set_fault(OidcFault::Denies);
     office.refused(403, "sign_in_refused").await;
