@@ -7,26 +7,32 @@
 //!
 //! **Limit.** `WAIT 1` covers one failure. A primary that is lost together with the replica that acknowledged takes the
 //! entry with it.
+//!
+//! **A Redis that is emptied.** The process keeps what it appended in the last half minute, and [`EventLog::restore`] appends it
+//! again; when to do that, [`EventLog::origin`] tells.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use fred::bytes::Bytes;
 use fred::clients::Pool;
 use fred::interfaces::{
     ClientLike as _, ConfigInterface as _, KeysInterface as _, LuaInterface as _, ServerInterface as _,
     StreamsInterface as _,
 };
 use fred::types::scripts::Script;
-use fred::types::{ClusterHash, CustomCommand, Expiration, Value};
+use fred::types::{ClusterHash, CustomCommand, Expiration, SetOptions, Value};
 use tocsin_shared::envelope::{FIELDS, Written};
 
+use crate::kept::{Entry, Kept};
 use crate::{BusConfig, BusError, Stream, client};
 
 /// How long the probe's key lives, in milliseconds.
 const PROBE_TTL_MS: i64 = 10_000;
+
+/// Entries that are appended again at a time.
+const RESTORED_AT_A_TIME: usize = 256;
 
 /// Appends deliveries over one connection of its own. Cheap to clone; clones share the connection.
 #[derive(Clone)]
@@ -35,6 +41,8 @@ pub struct EventLog {
     append: Script,
     events: Arc<str>,
     probe: Arc<str>,
+    origin: Arc<str>,
+    kept: Arc<Kept>,
     replicas: u32,
     timeout: Duration,
 }
@@ -57,22 +65,55 @@ impl EventLog {
             append: Script::from_lua(append_script()),
             events: Stream::Events.key(&config.prefix).into(),
             probe: format!("{}:v1:{{0}}:probe", config.prefix).into(),
+            origin: format!("{}:v1:{{0}}:origin", config.prefix).into(),
+            kept: Arc::default(),
             replicas,
             timeout: config.command_timeout,
         })
+    }
+
+    /// Keeps what it appends together with `other`, so that one of them can restore what both have appended.
+    #[must_use]
+    pub fn keeping_with(self, other: &Self) -> Self {
+        Self { kept: Arc::clone(&other.kept), ..self }
     }
 
     /// Appends entries, all of them or none. After an error they may be there or not: send them again under their ids.
     ///
     /// Fails after a restart of Redis until somebody's [`EventLog::probe`] has succeeded.
     pub async fn append(&self, entries: Vec<Written>) -> Result<(), BusError> {
+        let entries: Vec<Entry> = entries.into_iter().map(Entry::from).collect();
+        self.append_entries(&entries).await?;
+        self.kept.keep(entries, Instant::now());
+        Ok(())
+    }
+
+    /// What tells one Redis from the same Redis emptied: a mark that is lost together with the entries. Made where there is none.
+    pub async fn origin(&self) -> Result<String, BusError> {
+        let fresh = format!("{:032x}", rand::random::<u128>());
+        let known = self.pool.set(&*self.origin, &fresh, None, Some(SetOptions::NX), true);
+        let known: Option<String> = known.await?;
+        Ok(known.unwrap_or(fresh))
+    }
+
+    /// Appends again what this process has appended in the last half minute, up to 4 MiB of it, and says how many entries that
+    /// were. What was applied is known to the worker, and acts once.
+    pub async fn restore(&self) -> Result<usize, BusError> {
+        let kept = self.kept.all(Instant::now());
+        for entries in kept.chunks(RESTORED_AT_A_TIME) {
+            self.append_entries(entries).await?;
+        }
+        Ok(kept.len())
+    }
+
+    async fn append_entries(&self, entries: &[Entry]) -> Result<(), BusError> {
         let mut arguments = Vec::with_capacity(3 + entries.len() * FIELDS.len());
         arguments.extend([self.append.sha1().clone().into(), 1.into(), Value::from(&*self.events)]);
         for entry in entries {
             // The client keeps parts of the one text: no value is copied before it is sent.
-            let (text, ends) = entry.into_text();
-            let (text, mut start) = (Bytes::from(text), 0);
-            arguments.extend(ends.map(|end| Value::Bytes(text.slice(std::mem::replace(&mut start, end)..end))));
+            let mut start = 0;
+            let parts = entry.ends.map(|end| Value::Bytes(entry.text.slice(std::mem::replace(&mut start, end)..end)));
+            arguments.extend(parts);
         }
         let append = CustomCommand::new_static("EVALSHA", ClusterHash::FirstKey, false);
         if self.replicas == 0 {

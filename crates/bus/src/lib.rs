@@ -16,6 +16,7 @@ mod connection;
 mod consumer;
 mod error;
 mod event_log;
+mod kept;
 mod keys;
 mod outcomes;
 mod pace;

@@ -104,8 +104,9 @@ pub(crate) async fn watch(gate: &Gate, log: &EventLog, store: &Store) {
 async fn watch_stream(gate: &Gate, log: &EventLog) {
     // Why Redis cannot be used is told when it changes, not ten times a second.
     let mut told = String::new();
+    let mut origin = None;
     loop {
-        match try_stream(gate, log).await {
+        match try_stream(gate, log, &mut origin).await {
             Ok(()) => {
                 told.clear();
                 gate.redis_is_back();
@@ -126,10 +127,17 @@ async fn watch_stream(gate: &Gate, log: &EventLog) {
 }
 
 /// Asks a usable Redis for the backlog only, another whether it is usable again.
-async fn try_stream(gate: &Gate, log: &EventLog) -> Result<(), BusError> {
+/// If it has been emptied since it was last asked, it gets again what it had from us.
+async fn try_stream(gate: &Gate, log: &EventLog, origin: &mut Option<String>) -> Result<(), BusError> {
     if !gate.redis_is_usable() {
         log.probe().await?;
     }
+    let now = log.origin().await?;
+    if origin.as_ref().is_some_and(|before| *before != now) {
+        let entries = log.restore().await?;
+        tracing::warn!(entries, "Redis was emptied; it got the newest entries again");
+    }
+    *origin = Some(now);
     gate.set_backlog(Path::Stream, log.backlog().await?);
     Ok(())
 }
