@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fred::clients::Pool;
+use fred::clients::Client;
 use fred::interfaces::{
     ClientLike as _, ConfigInterface as _, KeysInterface as _, LuaInterface as _, ServerInterface as _,
     StreamsInterface as _,
@@ -25,8 +25,9 @@ use fred::types::scripts::Script;
 use fred::types::{ClusterHash, CustomCommand, Expiration, SetOptions, Value};
 use tocsin_shared::envelope::{FIELDS, Written};
 
+use crate::client::Link;
 use crate::kept::{Entry, Kept};
-use crate::{BusConfig, BusError, Stream, client};
+use crate::{BusConfig, BusError, Stream};
 
 /// How long the probe's key lives, in milliseconds.
 const PROBE_TTL_MS: i64 = 10_000;
@@ -37,7 +38,7 @@ const RESTORED_AT_A_TIME: usize = 256;
 /// Appends deliveries over one connection of its own. Cheap to clone; clones share the connection.
 #[derive(Clone)]
 pub struct EventLog {
-    pool: Pool,
+    link: Link,
     append: Script,
     events: Arc<str>,
     probe: Arc<str>,
@@ -61,7 +62,7 @@ impl EventLog {
     /// be called on a tokio runtime. `replicas` must acknowledge each batch.
     pub fn start(config: &BusConfig, replicas: u32) -> Result<Self, BusError> {
         Ok(Self {
-            pool: client::connect(config, 1)?,
+            link: Link::start(config)?,
             append: Script::from_lua(append_script()),
             events: Stream::Events.key(&config.prefix).into(),
             probe: format!("{}:v1:{{0}}:probe", config.prefix).into(),
@@ -91,8 +92,8 @@ impl EventLog {
     /// What tells one Redis from the same Redis emptied: a mark that is lost together with the entries. Made where there is none.
     pub async fn origin(&self) -> Result<String, BusError> {
         let fresh = format!("{:032x}", rand::random::<u128>());
-        let known = self.pool.set(&*self.origin, &fresh, None, Some(SetOptions::NX), true);
-        let known: Option<String> = known.await?;
+        let client = self.link.client().await?;
+        let known: Option<String> = client.set(&*self.origin, &fresh, None, Some(SetOptions::NX), true).await?;
         Ok(known.unwrap_or(fresh))
     }
 
@@ -117,9 +118,9 @@ impl EventLog {
         }
         let append = CustomCommand::new_static("EVALSHA", ClusterHash::FirstKey, false);
         if self.replicas == 0 {
-            return Ok(self.pool.custom(append, arguments).await?);
+            return Ok(self.link.client().await?.custom(append, arguments).await?);
         }
-        let pipeline = self.pool.next().pipeline();
+        let pipeline = self.link.client().await?.pipeline();
         let () = pipeline.custom(append, arguments).await?;
         let () = pipeline.wait(self.replicas.into(), self.wait_timeout_ms()).await?;
         let mut answers = pipeline.try_all::<Value>().await.into_iter();
@@ -130,30 +131,31 @@ impl EventLog {
     /// Whether an append would be durable right now. Writes as an append does, where it does no harm, and makes appends
     /// possible after a restart.
     pub async fn probe(&self) -> Result<(), BusError> {
-        self.check_configuration().await?;
-        let _digest: String = self.pool.script_load(append_script()).await?;
-        let _ok: Value = self.pool.set(&*self.probe, 1, Some(Expiration::PX(PROBE_TTL_MS)), None, false).await?;
+        let client = self.link.client().await?;
+        self.check_configuration(&client).await?;
+        let _digest: String = client.script_load(append_script()).await?;
+        let _ok: Value = client.set(&*self.probe, 1, Some(Expiration::PX(PROBE_TTL_MS)), None, false).await?;
         if self.replicas == 0 {
             return Ok(());
         }
-        let acknowledged: Value = self.pool.wait(self.replicas.into(), self.wait_timeout_ms()).await?;
+        let acknowledged: Value = client.wait(self.replicas.into(), self.wait_timeout_ms()).await?;
         self.check_replicas(&acknowledged)
     }
 
     /// How many entries are not yet applied and acknowledged.
     pub async fn backlog(&self) -> Result<u64, BusError> {
-        Ok(self.pool.xlen(&*self.events).await?)
+        Ok(self.link.client().await?.xlen(&*self.events).await?)
     }
 
     /// Closes the connection, when all that was sent is answered.
     pub async fn close(self) {
-        client::close(&self.pool).await;
+        self.link.close().await;
     }
 
     /// Refuses a Redis that would forget: without an append-only file, or with one that is written some time later while
     /// no replica has to acknowledge.
-    async fn check_configuration(&self) -> Result<(), BusError> {
-        let settings: HashMap<String, String> = self.pool.config_get("append*").await?;
+    async fn check_configuration(&self, client: &Client) -> Result<(), BusError> {
+        let settings: HashMap<String, String> = client.config_get("append*").await?;
         let is = |name: &str, value: &str| settings.get(name).is_some_and(|found| found == value);
         if !is("appendonly", "yes") {
             return Err(BusError::NotDurable { remedy: "set `appendonly yes`" });
