@@ -84,9 +84,9 @@ impl EventLog {
     /// Fails after a restart of Redis until somebody's [`EventLog::probe`] has succeeded.
     pub async fn append(&self, entries: Vec<Written>) -> Result<(), BusError> {
         let entries: Vec<Entry> = entries.into_iter().map(Entry::from).collect();
-        self.append_entries(&entries).await?;
-        self.kept.keep(entries, Instant::now());
-        Ok(())
+        // Before it is said that they are there: what is said to be there can be restored.
+        self.kept.keep(entries.clone(), Instant::now());
+        self.append_entries(&entries).await
     }
 
     /// What tells one Redis from the same Redis emptied: a mark that is lost together with the entries. Made where there is none.
