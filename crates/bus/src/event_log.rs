@@ -5,35 +5,37 @@
 //! (`appendfsync always`, which [`EventLog::probe`] checks). It holds for a whole batch: one script appends its entries,
 //! all or none.
 //!
-//! **Limit.** `WAIT 1` covers one failure. A primary that is lost together with the replica that acknowledged takes the
-//! entry with it.
+//! A Redis that is emptied, or replaced by an empty one, is given again what this process has appended and nobody has applied
+//! yet, as far as `recent.rs` remembers it.
 //!
-//! **A Redis that is emptied.** The process keeps what it appended in the last half minute, and [`EventLog::restore`] appends it
-//! again; when to do that, [`EventLog::origin`] tells.
+//! **Limit.** `WAIT 1` covers one failure. A primary that is lost together with the replica that acknowledged takes the
+//! entry with it, unless what takes its place is empty.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use fred::bytes::Bytes;
 use fred::clients::Client;
 use fred::interfaces::{
     ClientLike as _, ConfigInterface as _, KeysInterface as _, LuaInterface as _, ServerInterface as _,
     StreamsInterface as _,
 };
 use fred::types::scripts::Script;
-use fred::types::{ClusterHash, CustomCommand, Expiration, SetOptions, Value};
+use fred::types::{ClusterHash, CustomCommand, Expiration, Value};
 use tocsin_shared::envelope::{FIELDS, Written};
+use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use crate::client::Link;
-use crate::kept::{Entry, Kept};
-use crate::{BusConfig, BusError, Stream};
+use crate::recent::{Entry, Recent};
+use crate::{BusConfig, BusError, Stream, keys};
 
 /// How long the probe's key lives, in milliseconds.
 const PROBE_TTL_MS: i64 = 10_000;
-
-/// Entries that are appended again at a time.
-const RESTORED_AT_A_TIME: usize = 256;
+/// Most entries that are appended at once after Redis was emptied.
+const MAX_AGAIN: usize = 256;
 
 /// Appends deliveries over one connection of its own. Cheap to clone; clones share the connection.
 #[derive(Clone)]
@@ -41,9 +43,11 @@ pub struct EventLog {
     link: Link,
     append: Script,
     events: Arc<str>,
+    epoch: Arc<str>,
     probe: Arc<str>,
-    origin: Arc<str>,
-    kept: Arc<Kept>,
+    recent: Arc<Recent>,
+    /// Held by who appends again what was lost.
+    again: Arc<Mutex<()>>,
     replicas: u32,
     timeout: Duration,
 }
@@ -65,18 +69,13 @@ impl EventLog {
             link: Link::start(config)?,
             append: Script::from_lua(append_script()),
             events: Stream::Events.key(&config.prefix).into(),
+            epoch: keys::epoch(&config.prefix).into(),
             probe: format!("{}:v1:{{0}}:probe", config.prefix).into(),
-            origin: format!("{}:v1:{{0}}:origin", config.prefix).into(),
-            kept: Arc::default(),
+            recent: Arc::default(),
+            again: Arc::default(),
             replicas,
             timeout: config.command_timeout,
         })
-    }
-
-    /// Keeps what it appends together with `other`, so that one of them can restore what both have appended.
-    #[must_use]
-    pub fn keeping_with(self, other: &Self) -> Self {
-        Self { kept: Arc::clone(&other.kept), ..self }
     }
 
     /// Appends entries, all of them or none. After an error they may be there or not: send them again under their ids.
@@ -84,38 +83,20 @@ impl EventLog {
     /// Fails after a restart of Redis until somebody's [`EventLog::probe`] has succeeded.
     pub async fn append(&self, entries: Vec<Written>) -> Result<(), BusError> {
         let entries: Vec<Entry> = entries.into_iter().map(Entry::from).collect();
-        // Before it is said that they are there: what is said to be there can be restored.
-        self.kept.keep(entries.clone(), Instant::now());
-        self.append_entries(&entries).await
+        let sending = Sending { recent: &self.recent, number: self.recent.send(&entries) };
+        let epoch = self.append_entries(&entries).await?;
+        sending.is_taken();
+        self.append_again(Some(&epoch)).await
     }
 
-    /// What tells one Redis from the same Redis emptied: a mark that is lost together with the entries. Made where there is none.
-    pub async fn origin(&self) -> Result<String, BusError> {
-        let fresh = format!("{:032x}", rand::random::<u128>());
-        let client = self.link.client().await?;
-        let known: Option<String> = client.set(&*self.origin, &fresh, None, Some(SetOptions::NX), true).await?;
-        Ok(known.unwrap_or(fresh))
-    }
-
-    /// Appends again what this process has appended in the last half minute, up to 4 MiB of it, and says how many entries that
-    /// were. What was applied is known to the worker, and acts once.
-    pub async fn restore(&self) -> Result<usize, BusError> {
-        let kept = self.kept.all(Instant::now());
-        for entries in kept.chunks(RESTORED_AT_A_TIME) {
-            self.append_entries(entries).await?;
-        }
-        Ok(kept.len())
-    }
-
-    async fn append_entries(&self, entries: &[Entry]) -> Result<(), BusError> {
-        let mut arguments = Vec::with_capacity(3 + entries.len() * FIELDS.len());
-        arguments.extend([self.append.sha1().clone().into(), 1.into(), Value::from(&*self.events)]);
-        for entry in entries {
-            // The client keeps parts of the one text: no value is copied before it is sent.
-            let mut start = 0;
-            let parts = entry.ends.map(|end| Value::Bytes(entry.text.slice(std::mem::replace(&mut start, end)..end)));
-            arguments.extend(parts);
-        }
+    /// Gives the epoch of the Redis that has taken them.
+    async fn append_entries(&self, entries: &[Entry]) -> Result<Bytes, BusError> {
+        let mut arguments = Vec::with_capacity(5 + entries.len() * FIELDS.len());
+        arguments.extend([self.append.sha1().clone().into(), 2.into()]);
+        arguments.extend([&self.events, &self.epoch].map(|key| Value::from(&**key)));
+        arguments.push(Uuid::now_v7().to_string().into());
+        // The client keeps parts of the one text: no value is copied before it is sent.
+        arguments.extend(entries.iter().flat_map(Entry::values).map(Value::Bytes));
         let append = CustomCommand::new_static("EVALSHA", ClusterHash::FirstKey, false);
         if self.replicas == 0 {
             return Ok(self.link.client().await?.custom(append, arguments).await?);
@@ -124,8 +105,28 @@ impl EventLog {
         let () = pipeline.custom(append, arguments).await?;
         let () = pipeline.wait(self.replicas.into(), self.wait_timeout_ms()).await?;
         let mut answers = pipeline.try_all::<Value>().await.into_iter();
-        answers.next().ok_or(BusError::Timeout)??;
-        self.check_replicas(&answers.next().ok_or(BusError::Timeout)??)
+        let epoch = answers.next().ok_or(BusError::Timeout)??.convert()?;
+        self.check_replicas(&answers.next().ok_or(BusError::Timeout)??)?;
+        Ok(epoch)
+    }
+
+    /// Appends again what may be lost, if this is not the epoch of the Redis that has had it.
+    async fn append_again(&self, epoch: Option<&Bytes>) -> Result<(), BusError> {
+        // Whoever comes while another does it need not wait: what it has appended is where it belongs.
+        let Ok(_turn) = self.again.try_lock() else { return Ok(()) };
+        let Some(lost) = self.recent.lost(epoch) else { return Ok(()) };
+        if lost.is_empty() && epoch.is_none() {
+            return Ok(());
+        }
+        tracing::warn!(entries = lost.len(), "Redis was emptied; what may not be applied yet is appended again");
+        let mut epoch = epoch.cloned();
+        for entries in lost.chunks(MAX_AGAIN) {
+            epoch = Some(self.append_entries(entries).await?);
+        }
+        if let Some(epoch) = epoch {
+            self.recent.is_in(epoch);
+        }
+        Ok(())
     }
 
     /// Whether an append would be durable right now. Writes as an append does, where it does no harm, and makes appends
@@ -144,7 +145,16 @@ impl EventLog {
 
     /// How many entries are not yet applied and acknowledged.
     pub async fn backlog(&self) -> Result<u64, BusError> {
-        Ok(self.link.client().await?.xlen(&*self.events).await?)
+        let client = self.link.client().await?;
+        self.recent.ask();
+        let backlog = client.xlen(&*self.events).await?;
+        // After the length: one that is zero because Redis was emptied comes with another epoch.
+        let epoch: Option<Bytes> = client.get(&*self.epoch).await?;
+        if backlog == 0 {
+            self.recent.is_applied(epoch.as_ref());
+        }
+        self.append_again(epoch.as_ref()).await?;
+        Ok(backlog)
     }
 
     /// Closes the connection, when all that was sent is answered.
@@ -181,14 +191,38 @@ impl EventLog {
     }
 }
 
-/// Appends entries whose values come one after another.
+/// A batch on its way, which nobody answers for if it is given up.
+struct Sending<'a> {
+    recent: &'a Recent,
+    number: u64,
+}
+
+impl Sending<'_> {
+    fn is_taken(self) {
+        self.recent.taken(self.number);
+    }
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        self.recent.given_up(self.number);
+    }
+}
+
+/// Appends entries whose values come one after another, behind an epoch for a Redis that has none; gives the epoch.
 fn append_script() -> String {
     let mut fields = String::new();
     for (index, name) in FIELDS.iter().enumerate() {
         // Writing to a String does not fail.
         let _ = write!(fields, ", '{name}', ARGV[i + {index}]");
     }
-    format!("for i = 1, #ARGV, {} do redis.call('XADD', KEYS[1], '*'{fields}) end return #ARGV", FIELDS.len())
+    format!(
+        "local epoch = redis.call('GET', KEYS[2]) \
+         if not epoch then epoch = ARGV[1] redis.call('SET', KEYS[2], epoch) end \
+         for i = 2, #ARGV, {} do redis.call('XADD', KEYS[1], '*'{fields}) end \
+         return epoch",
+        FIELDS.len()
+    )
 }
 
 #[cfg(test)]

@@ -16,12 +16,12 @@ mod connection;
 mod consumer;
 mod error;
 mod event_log;
-mod kept;
 mod keys;
 mod outcomes;
 mod pace;
 mod publisher;
 mod rate_limit;
+mod recent;
 mod sentinel;
 mod status;
 

@@ -213,7 +213,7 @@ impl Ha {
     /// [`TestbedError::NoSuchProcess`], or there is no server that runs.
     pub async fn kill_postmaster(&self, name: &str) -> Result<()> {
         let node = self.node(name)?;
-        patroni::kill_postmaster(&node.folder, name)
+        patroni::kill_postmaster(&node.folder, name).await
     }
 
     /// Stops a node politely.

@@ -86,14 +86,12 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let limiter = Limiter::new(limits.clone(), Arc::clone(&gate));
     let (proxies, sns) = (Arc::new(proxies), Arc::new(Sns::new()?));
 
-    let shared = log.clone();
     http::serve(&service, metrics::HTTP, readiness, shutdown, move |app| {
         app.app_data(web::Data::new(interactions.clone()));
         interactions::add(app);
         // A connection per thread: what a thread accepts goes to Redis without a detour over another.
         match EventLog::start(&bus, replicas) {
             Ok(log) => {
-                let log = log.keeping_with(&shared);
                 let acceptor = Acceptor::start(log, inbox.clone(), Arc::clone(&gate), bus.command_timeout);
                 app.app_data(web::Data::new(Ingest {
                     acceptor,

@@ -104,9 +104,9 @@ async fn member_status(member: Member<'_>) -> ProcessStatus {
     ProcessStatus { name: process.name().to_owned(), pid, ready, note: None }
 }
 
-fn node_status(node: NodeState) -> ProcessStatus {
-    let notes = [node.role, node.is_paused.then_some("paused"), node.is_cut_off.then_some("cut off")];
+fn node_status(state: NodeState) -> ProcessStatus {
+    let notes = [state.role, state.is_paused.then_some("paused"), state.is_cut_off.then_some("cut off")];
     let notes: Vec<&str> = notes.into_iter().flatten().collect();
     let note = (!notes.is_empty()).then(|| notes.join(", "));
-    ProcessStatus { name: node.name, pid: node.pid, ready: node.is_ready, note }
+    ProcessStatus { name: state.name, pid: state.pid, ready: state.is_ready, note }
 }

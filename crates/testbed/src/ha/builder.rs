@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -162,8 +163,8 @@ impl HaBuilder {
             network,
             token,
             folder,
-            paused: Default::default(),
-            cut_off: Default::default(),
+            paused: Mutex::default(),
+            cut_off: Mutex::default(),
         })
     }
 }

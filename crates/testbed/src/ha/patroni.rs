@@ -139,9 +139,9 @@ pub(super) async fn is(address: &str, role: &str) -> bool {
 }
 
 /// Kills the Postgres server of a node, whose process id it has written down.
-pub(super) fn kill_postmaster(folder: &Path, name: &str) -> Result<()> {
+pub(super) async fn kill_postmaster(folder: &Path, name: &str) -> Result<()> {
     let file = data(folder).join("postmaster.pid");
-    let text = fs::read_to_string(&file).map_err(TestbedError::file("read", file))?;
+    let text = tokio::fs::read_to_string(&file).await.map_err(TestbedError::file("read", file))?;
     let pid = text.lines().next().and_then(|line| line.trim().parse().ok());
     let pid = pid.ok_or_else(|| TestbedError::NotRunning { name: name.to_owned() })?;
     kill(Pid::from_raw(pid), Signal::SIGKILL).map_err(|source| TestbedError::Signal { name: name.to_owned(), source })

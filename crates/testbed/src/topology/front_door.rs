@@ -49,10 +49,10 @@ impl FrontDoor {
         fs::create_dir_all(folder).map_err(TestbedError::file("create", folder))?;
         fs::write(&file, text).map_err(TestbedError::file("write", &file))?;
         // `-db`: stay in the foreground; `-W`: with a master that can replace its worker.
-        let mode: &[&str] = if more.is_empty() { &["-db"] } else { &["-W", "-db"] };
+        let flags: &[&str] = if more.is_empty() { &["-db"] } else { &["-W", "-db"] };
         let program = programs::system("haproxy", "haproxy")?;
         let mut spec = Spec::new("haproxy", program, &folder.join("logs"));
-        spec = spec.args(mode).args(["-f".as_ref(), file.as_os_str()]);
+        spec = spec.args(flags).args(["-f".as_ref(), file.as_os_str()]);
         spec.stop_deadline = STOP_DEADLINE;
         let front_door = Self { process: Process::new(spec), port, statistics };
         front_door.process.start().await?;

@@ -104,9 +104,8 @@ pub(crate) async fn watch(gate: &Gate, log: &EventLog, store: &Store) {
 async fn watch_stream(gate: &Gate, log: &EventLog) {
     // Why Redis cannot be used is told when it changes, not ten times a second.
     let mut told = String::new();
-    let mut origin = None;
     loop {
-        match try_stream(gate, log, &mut origin).await {
+        match try_stream(gate, log).await {
             Ok(()) => {
                 told.clear();
                 gate.redis_is_back();
@@ -127,17 +126,10 @@ async fn watch_stream(gate: &Gate, log: &EventLog) {
 }
 
 /// Asks a usable Redis for the backlog only, another whether it is usable again.
-/// If it has been emptied since it was last asked, it gets again what it had from us.
-async fn try_stream(gate: &Gate, log: &EventLog, origin: &mut Option<String>) -> Result<(), BusError> {
+async fn try_stream(gate: &Gate, log: &EventLog) -> Result<(), BusError> {
     if !gate.redis_is_usable() {
         log.probe().await?;
     }
-    let now = log.origin().await?;
-    if origin.as_ref().is_some_and(|before| *before != now) {
-        let entries = log.restore().await?;
-        tracing::warn!(entries, "Redis was emptied; it got the newest entries again");
-    }
-    *origin = Some(now);
     gate.set_backlog(Path::Stream, log.backlog().await?);
     Ok(())
 }
