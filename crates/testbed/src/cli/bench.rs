@@ -77,6 +77,18 @@ enum Bench {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         clients: u32,
     },
+    /// How soon those who watch see what changes, with many streams open at one api.
+    Live {
+        /// Clients that watch.
+        #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=4_000))]
+        clients: u32,
+        /// New incidents in a second.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        per_second: u32,
+        /// For how many seconds.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
+        seconds: u64,
+    },
     /// How fast the worker applies alerts, against a bare upsert, and how soon they can be read.
     Worker {
         /// How often each is measured.
@@ -183,6 +195,10 @@ async fn measure(bench: &Bench, folder: &Path) -> Result<Report, CliError> {
         Bench::Api { rounds, seconds, incidents, clients } => {
             let duration = Duration::from_secs(seconds);
             bench::api::run(bench::api::Options { rounds, duration, incidents, clients }, folder).await
+        }
+        Bench::Live { clients, per_second, seconds } => {
+            let during = Duration::from_secs(seconds);
+            bench::live::run(bench::live::Options { clients, per_second, during }, folder).await
         }
         Bench::Worker { rounds, alerts, existing, seconds } => {
             let pace = Pace { per_second: WEBHOOKS_PER_SECOND, during: Duration::from_secs(seconds) };
