@@ -114,7 +114,7 @@ async fn killed(stage: &Stage, service: Service) -> Result<()> {
     process.kill().await?;
     sleep(SERVICE_AWAY).await;
     process.start().await?;
-    Ok(stage.system.wait_ready(&name).await?)
+    stage.system.wait_ready(&name).await
 }
 
 async fn rolled(stage: &Stage, service: Service) -> Result<()> {

@@ -46,14 +46,6 @@ impl System {
         }
     }
 
-    /// The system with a failover.
-    pub(crate) fn ha(&self) -> Result<&Ha> {
-        match self {
-            Self::Single(_) => Err(ChaosError::Needs { scenario: "this", need: "the topology ha" }),
-            Self::Ha(ha) => Ok(ha),
-        }
-    }
-
     /// Each service's own address.
     pub(crate) fn services(&self) -> Vec<(String, String)> {
         match self {
