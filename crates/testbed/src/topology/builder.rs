@@ -37,6 +37,8 @@ pub struct TopologyBuilder {
     folder: Option<PathBuf>,
     token: Option<String>,
     slack_webhook_url: Option<String>,
+    /// Folders with binaries, for all processes or for one.
+    binaries: Vec<(Option<String>, PathBuf)>,
 }
 
 #[derive(Debug)]
@@ -70,6 +72,7 @@ impl Default for TopologyBuilder {
             folder: None,
             token: None,
             slack_webhook_url: None,
+            binaries: Vec::new(),
         }
     }
 }
@@ -172,6 +175,32 @@ impl TopologyBuilder {
         self
     }
 
+    /// Take the services' binaries from this folder.
+    pub fn binaries(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.binaries.push((None, folder.into()));
+        self
+    }
+
+    /// Take the binary of one process, such as `worker-2`, from this folder: another version.
+    pub fn binaries_of(mut self, process: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
+        self.binaries.push((Some(process.into()), folder.into()));
+        self
+    }
+
+    pub(crate) fn fixed_port(&self) -> Option<u16> {
+        self.port
+    }
+
+    pub(crate) fn given_token(&self) -> Option<String> {
+        self.token.clone()
+    }
+
+    /// What to start, with its configuration in `folder` and its front door on `port`; where its stores are is left open.
+    pub(crate) fn plan_in(&self, folder: &Path, token: &str, port: u16) -> Result<Vec<Planned>> {
+        let config = self.write_config(folder)?;
+        self.plan(&Common { folder, token, config: config.as_deref(), port })
+    }
+
     /// Starts everything, in order, and waits until the front door has healthy servers.
     ///
     /// # Errors
@@ -182,12 +211,18 @@ impl TopologyBuilder {
         // The port first: a taken one is the most likely failure and the cheapest to find.
         let port = self.port.map_or_else(Port::free, Port::fixed)?;
         let token = self.token.clone().unwrap_or_else(random_token);
-        let config = self.write_config(folder.path())?;
-        let common = Common { folder: folder.path(), token: &token, config: config.as_deref(), port: port.number() };
-        let plan = self.plan(&common)?;
+        let plan = self.plan_in(folder.path(), &token, port.number())?;
         let backing = back(self.wanted, folder.path()).await?;
         tracing::info!("starting {} services", plan.len());
-        let services = start_services(plan, &backing.tenant).await?;
+        let tenant = &backing.tenant;
+        let services = start_services(plan, |service| {
+            vec![
+                ("TOCSIN_REDIS_URL", tenant.redis_url_for(service)),
+                ("TOCSIN_REDIS_PREFIX", tenant.redis_prefix().to_owned()),
+                ("TOCSIN_DATABASE_URL", tenant.database_url_for(service)),
+            ]
+        })
+        .await?;
         let front_door = FrontDoor::start(
             folder.path(),
             port,
@@ -198,7 +233,7 @@ impl TopologyBuilder {
         Ok(Topology { front_door, services, backing, token, folder })
     }
 
-    fn make_folder(&self) -> Result<Folder> {
+    pub(crate) fn make_folder(&self) -> Result<Folder> {
         if let Some(path) = &self.folder {
             fs::create_dir_all(path).map_err(TestbedError::file("create", path))?;
             return Ok(Folder::Given(path.clone()));
@@ -224,20 +259,30 @@ impl TopologyBuilder {
     }
 
     /// One specification and port for each service process.
-    fn plan(&self, common: &Common<'_>) -> Result<Vec<(Service, Spec, Port)>> {
+    fn plan(&self, common: &Common<'_>) -> Result<Vec<Planned>> {
         let mut plan = Vec::new();
         for service in Service::ALL {
-            let program = programs::service(service)?;
             for number in 1..=self.counts.get(&service).copied().unwrap_or(0) {
                 let port = Port::free()?;
                 let name = format!("{service}-{number}");
-                let mut spec = Spec::new(name, &program, &common.folder.join("logs"));
+                let program = self.program(service, &name)?;
+                let mut spec = Spec::new(name, program, &common.folder.join("logs"));
                 spec.scrub_env = !self.inherits_env;
                 spec.env = self.service_env(service, &spec.name, &port, common);
-                plan.push((service, spec, port));
+                plan.push(Planned { service, spec, port });
             }
         }
         Ok(plan)
+    }
+
+    fn program(&self, service: Service, process: &str) -> Result<PathBuf> {
+        let is_for = |only: &Option<String>| only.as_ref().is_none_or(|only| only == process);
+        let Some((_, folder)) = self.binaries.iter().rev().find(|(only, _)| is_for(only)) else {
+            return programs::service(service);
+        };
+        let (name, program) = (service.binary(), folder.join(service.binary()));
+        let missing = || TestbedError::ServiceNotBuilt { name, folder: folder.clone() };
+        program.is_file().then_some(program).ok_or_else(missing)
     }
 
     fn service_env(&self, service: Service, name: &str, port: &Port, common: &Common<'_>) -> Vec<(OsString, OsString)> {
@@ -267,6 +312,25 @@ impl TopologyBuilder {
     }
 }
 
+/// A service process that is to be started.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    service: Service,
+    spec: Spec,
+    port: Port,
+}
+
+impl Planned {
+    pub(crate) fn service(&self) -> Service {
+        self.service
+    }
+
+    /// What the front door needs to know of it.
+    pub(crate) fn server(&self) -> Server {
+        Server { name: self.spec.name.clone(), port: self.port.number() }
+    }
+}
+
 /// What all services of one topology share.
 struct Common<'a> {
     folder: &'a Path,
@@ -288,13 +352,14 @@ async fn back(wanted: Wanted, folder: &Path) -> Result<Backing> {
     Ok(Backing { tenant, stores: Some(stores) })
 }
 
-async fn start_services(plan: Vec<(Service, Spec, Port)>, tenant: &Tenant) -> Result<Vec<ServiceProcess>> {
+/// Starts them with what says where their stores are, and waits until they are ready.
+pub(crate) async fn start_services(
+    plan: Vec<Planned>,
+    stores: impl Fn(Service) -> Vec<(&'static str, String)>,
+) -> Result<Vec<ServiceProcess>> {
     let mut services = Vec::with_capacity(plan.len());
-    for (service, spec, port) in plan {
-        let spec = spec
-            .env("TOCSIN_REDIS_URL", tenant.redis_url_for(service))
-            .env("TOCSIN_REDIS_PREFIX", tenant.redis_prefix())
-            .env("TOCSIN_DATABASE_URL", tenant.database_url_for(service));
+    for Planned { service, spec, port } in plan {
+        let spec = stores(service).into_iter().fold(spec, |spec, (name, value)| spec.env(name, value));
         let process = Process::new(spec);
         process.start().await?;
         services.push(ServiceProcess { service, process, port });
