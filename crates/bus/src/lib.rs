@@ -21,6 +21,7 @@ mod outcomes;
 mod pace;
 mod publisher;
 mod rate_limit;
+mod recent;
 mod sentinel;
 mod status;
 
