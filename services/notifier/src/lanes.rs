@@ -1,25 +1,34 @@
 //! Who has how much on the way, and which destinations are left alone for now: the bulkheads between receivers.
 //!
 //! A receiver has at most so many notices on the way, whatever waits for it; a destination that is slow, broken or held back
-//! takes up the room of its own receivers and of nobody else. All this is one notifier's own knowledge.
+//! takes up the room of its own receivers and of nobody else. For one that answers quickly more are claimed than may be on the
+//! way, as many as it takes in a tenth of a second, so that a claim is of many; they wait for their turn here. All this is one
+//! notifier's own knowledge.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tocsin_bus::{Leave, Quota};
 use tocsin_store::Room;
+use tokio::sync::Semaphore;
 
 use crate::breaker::{Breaker, Permission};
 use crate::pacing::Bucket;
 
 /// Most notices on the way to one receiver.
 pub(crate) const MAX_PER_RECEIVER: u32 = 8;
-/// For each of those, most notices of the receiver in hand: on the way, or sent and not yet recorded. The next are sent while
-/// the last are recorded; that so many may be told twice after a crash is the price.
+/// For each of those that are claimed, most notices of the receiver in hand: claimed, or sent and not yet recorded. The next
+/// are sent while the last are recorded; that so many may be told twice after a crash is the price.
 const IN_HAND: u32 = 2;
 /// Most notices in hand in all. More receivers than have room for that many each have less.
 pub(crate) const MAX_IN_HAND: u32 = 512;
+/// How much a receiver may have claimed: what its destination answers within this time, on the way and after that.
+const AHEAD: Duration = Duration::from_millis(100);
+/// The same as a number: most notices claimed for each that may be on the way.
+const MAX_AHEAD: u32 = 8;
+/// Share of a new answer in what we take a destination's time to answer for: one of so many.
+const SMOOTHING: u32 = 8;
 
 /// Shared by everything that sends.
 #[derive(Debug, Default)]
@@ -32,10 +41,19 @@ struct State {
     destinations: HashMap<String, Destination>,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug)]
 struct InHand {
-    on_the_way: u32,
+    /// On the way, or waiting for their turn.
+    claimed: u32,
     unrecorded: u32,
+    /// As many as may be on the way.
+    turns: Arc<Semaphore>,
+}
+
+impl Default for InHand {
+    fn default() -> Self {
+        Self { claimed: 0, unrecorded: 0, turns: Arc::new(Semaphore::new(MAX_PER_RECEIVER as usize)) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +62,10 @@ struct Destination {
     in_flight: u32,
     /// Nobody calls it before this time: its pace, or its own wish.
     held_until: Option<Instant>,
+    /// The part of that which is its own wish: what is claimed already is not sent either.
+    left_alone_until: Option<Instant>,
+    /// How long it takes to answer, if that is known and nothing has gone wrong since.
+    answers_in: Option<Duration>,
     /// Calls that its pace will allow, as far as we know.
     calls: Option<u32>,
     bucket: Bucket,
@@ -62,9 +84,9 @@ impl Lanes {
     pub(crate) fn rooms(&self, receivers: &[(&str, &str)], now: Instant) -> Rooms {
         let state = self.state();
         let count = u32::try_from(receivers.len()).unwrap_or(u32::MAX).max(1);
-        let per_receiver = (MAX_IN_HAND / IN_HAND / count).clamp(1, MAX_PER_RECEIVER);
+        let share = (MAX_IN_HAND / IN_HAND / count).max(1);
         let mut left =
-            MAX_IN_HAND.saturating_sub(state.in_hand.values().map(|held| held.on_the_way + held.unrecorded).sum());
+            MAX_IN_HAND.saturating_sub(state.in_hand.values().map(|held| held.claimed + held.unrecorded).sum());
         let (mut rooms, mut more_at) = (Vec::new(), None::<Instant>);
         let mut calls_left: HashMap<&str, u32> = HashMap::new();
         for &(name, destination) in receivers {
@@ -78,9 +100,12 @@ impl Lanes {
                     }
                 },
             };
-            let held = state.in_hand.get(name).copied().unwrap_or_default();
-            let room = per_receiver.saturating_sub(held.on_the_way);
-            let room = room.min((per_receiver * IN_HAND).saturating_sub(held.on_the_way + held.unrecorded));
+            let (claimed, unrecorded) = state.in_hand.get(name).map_or((0, 0), |held| (held.claimed, held.unrecorded));
+            let most = state.destinations.get(destination).map_or(MAX_PER_RECEIVER, Destination::ahead).min(share);
+            // While there is enough for a while, more is not asked for in small pieces.
+            let is_supplied = most > MAX_PER_RECEIVER && claimed > most / 2;
+            let room = if is_supplied { 0 } else { most.saturating_sub(claimed) };
+            let room = room.min((most * IN_HAND).saturating_sub(claimed + unrecorded));
             let notices = room.min(calls).min(left);
             calls_left.insert(destination, calls - notices);
             left -= notices;
@@ -94,15 +119,33 @@ impl Lanes {
     /// A notice was claimed.
     pub(crate) fn begin(&self, receiver: &str, destination: &str) {
         let mut state = self.state();
-        state.in_hand.entry(receiver.to_owned()).or_default().on_the_way += 1;
+        state.in_hand.entry(receiver.to_owned()).or_default().claimed += 1;
         state.destination(destination).in_flight += 1;
     }
 
-    /// It is not on the way any more, and went back.
+    /// Of which a notice that was claimed takes one, and keeps it while it is on the way.
+    pub(crate) fn turns(&self, receiver: &str) -> Arc<Semaphore> {
+        Arc::clone(&self.state().in_hand.entry(receiver.to_owned()).or_default().turns)
+    }
+
+    /// Whether what waited for its turn may go: the destination is not broken, and has not asked to be left alone.
+    pub(crate) fn may_go(&self, destination: &str, now: Instant) -> bool {
+        self.state().destinations.get(destination).is_none_or(|known| {
+            !matches!(known.breaker.permission(now), Permission::NoneUntil(_))
+                && known.left_alone_until.is_none_or(|until| until <= now)
+        })
+    }
+
+    /// Nobody came out of this destination's queue for long: no more is claimed for it than may be on the way.
+    pub(crate) fn is_slow(&self, destination: &str) {
+        self.state().destination(destination).answers_in = None;
+    }
+
+    /// It is not claimed any more, and went back.
     pub(crate) fn give_back(&self, receiver: &str, destination: &str) {
         let mut state = self.state();
         state.arrive(destination);
-        state.change(receiver, |held| held.on_the_way = held.on_the_way.saturating_sub(1));
+        state.change(receiver, |held| held.claimed = held.claimed.saturating_sub(1));
     }
 
     /// It is not on the way any more, and its outcome is to be recorded.
@@ -110,7 +153,7 @@ impl Lanes {
         let mut state = self.state();
         state.arrive(destination);
         state.change(receiver, |held| {
-            held.on_the_way = held.on_the_way.saturating_sub(1);
+            held.claimed = held.claimed.saturating_sub(1);
             held.unrecorded += 1;
         });
     }
@@ -151,22 +194,33 @@ impl Lanes {
         let mut state = self.state();
         let known = state.destination(destination);
         known.hold(now + pause);
+        known.left_alone_until = known.held_until;
         known.calls = Some(1);
     }
 
-    /// The destination answered.
-    pub(crate) fn succeeded(&self, destination: &str) {
-        self.state().destination(destination).breaker.succeeded();
+    /// The destination answered, and took this long.
+    pub(crate) fn succeeded(&self, destination: &str, time: Duration) {
+        let mut state = self.state();
+        let known = state.destination(destination);
+        known.breaker.succeeded();
+        known.answers_in = Some(match known.answers_in {
+            Some(before) => (before * (SMOOTHING - 1) + time) / SMOOTHING,
+            None => time,
+        });
     }
 
     /// It did not. Says whether that opens its breaker.
     pub(crate) fn failed(&self, destination: &str, now: Instant) -> bool {
-        self.state().destination(destination).breaker.failed(now, &mut rand::rng())
+        let mut state = self.state();
+        let known = state.destination(destination);
+        known.answers_in = None;
+        known.breaker.failed(now, &mut rand::rng())
     }
 
     /// Notices on the way to a receiver.
     pub(crate) fn in_flight(&self, receiver: &str) -> u32 {
-        self.state().in_hand.get(receiver).map_or(0, |held| held.on_the_way)
+        let free = |held: &InHand| u32::try_from(held.turns.available_permits()).unwrap_or(MAX_PER_RECEIVER);
+        self.state().in_hand.get(receiver).map_or(0, |held| MAX_PER_RECEIVER.saturating_sub(free(held)))
     }
 
     /// Whether a destination's breaker is open.
@@ -189,7 +243,7 @@ impl State {
     fn change(&mut self, receiver: &str, change: impl FnOnce(&mut InHand)) {
         if let Some(held) = self.in_hand.get_mut(receiver) {
             change(held);
-            if held.on_the_way + held.unrecorded == 0 {
+            if held.claimed + held.unrecorded == 0 {
                 self.in_hand.remove(receiver);
             }
         }
@@ -216,6 +270,13 @@ impl Destination {
             Permission::One => Ok(u32::from(self.in_flight == 0)),
             Permission::NoneUntil(until) => Err(until),
         }
+    }
+
+    /// How many notices a receiver that leads there may have claimed.
+    fn ahead(&self) -> u32 {
+        let Some(answers_in) = self.answers_in else { return MAX_PER_RECEIVER };
+        let times = AHEAD.as_micros() / answers_in.as_micros().max(1);
+        MAX_PER_RECEIVER * u32::try_from(times).unwrap_or(MAX_AHEAD).clamp(1, MAX_AHEAD)
     }
 
     fn hold(&mut self, until: Instant) {
@@ -264,6 +325,50 @@ mod tests {
     }
 
     #[test]
+    fn for_one_that_answers_quickly_more_is_claimed_and_not_in_small_pieces() {
+        let (lanes, now) = (Lanes::default(), Instant::now());
+        lanes.succeeded(OPS.1, AHEAD / 4);
+        assert_eq!(room(&lanes, OPS, now), 4 * MAX_PER_RECEIVER);
+        begin(&lanes, OPS, 2 * MAX_PER_RECEIVER + 1);
+        assert_eq!(room(&lanes, OPS, now), 0, "there is more than half");
+        lanes.sent(OPS.0, OPS.1);
+        assert_eq!(room(&lanes, OPS, now), 2 * MAX_PER_RECEIVER);
+        // One answer that takes long, or a failure, is enough to take it for slow.
+        lanes.succeeded(OPS.1, Duration::from_secs(1));
+        assert_eq!(room(&lanes, OPS, now), 0);
+        assert_eq!(room(&lanes, OTHER, now), MAX_PER_RECEIVER, "nothing is known of it");
+        lanes.succeeded(OTHER.1, AHEAD / 4);
+        lanes.failed(OTHER.1, now);
+        assert_eq!(room(&lanes, OTHER, now), MAX_PER_RECEIVER);
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_its_turn_does_not_go_to_one_that_is_broken_or_wants_to_be_left_alone() {
+        let (lanes, now) = (Lanes::default(), Instant::now());
+        assert!(lanes.may_go(OPS.1, now));
+        lanes.hold(OPS.1, Duration::from_secs(1), now);
+        assert!(!lanes.may_go(OPS.1, now));
+        assert!(lanes.may_go(OPS.1, now + Duration::from_secs(1)));
+        while !lanes.failed(OTHER.1, now) {}
+        assert!(!lanes.may_go(OTHER.1, now));
+        // Its pace is no reason: what was claimed has its leave.
+        let quotas = [Quota { interval: Duration::from_secs(1), burst: 1 }];
+        assert_eq!(lanes.paced("paced", &quotas, 1, None, now).taken, 1);
+        assert!(lanes.may_go("paced", now));
+    }
+
+    #[tokio::test]
+    async fn only_so_many_are_on_the_way_at_a_time() {
+        let lanes = Lanes::default();
+        begin(&lanes, OPS, 2 * MAX_PER_RECEIVER);
+        let turns: Vec<_> = (0..MAX_PER_RECEIVER).map(|_| lanes.turns(OPS.0).try_acquire_owned().unwrap()).collect();
+        assert!(lanes.turns(OPS.0).try_acquire_owned().is_err());
+        assert_eq!(lanes.in_flight(OPS.0), MAX_PER_RECEIVER);
+        drop(turns);
+        assert_eq!(lanes.in_flight(OPS.0), 0);
+    }
+
+    #[test]
     fn with_very_many_receivers_each_still_has_room() {
         let names: Vec<String> = (0..200).map(|n| format!("r{n}")).collect();
         let receivers: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), name.as_str())).collect();
@@ -299,7 +404,7 @@ mod tests {
         assert_eq!(rooms(&lanes, &[OPS, DEV], at), [("ops".to_owned(), 1)]);
         begin(&lanes, OPS, 1);
         assert_eq!(rooms(&lanes, &[OPS, DEV], at), []);
-        lanes.succeeded(OPS.1);
+        lanes.succeeded(OPS.1, AHEAD);
         assert_eq!(room(&lanes, DEV, at), MAX_PER_RECEIVER);
     }
 

@@ -14,7 +14,7 @@ use crate::lanes::{Lanes, MAX_IN_HAND};
 use crate::metrics;
 
 /// Most outcomes in one statement.
-const MAX_BATCH: usize = 128;
+const MAX_BATCH: usize = 256;
 /// Wait between two tries at recording the same outcomes. Each try has waits of its own.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
