@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, Turn};
 use crate::metrics::{self, DeathCause};
 use crate::outcomes::{Ended, Outbox, Recorder};
 use crate::pacing::Pacing;
@@ -40,6 +40,8 @@ const WAKE_BLOCK: Duration = Duration::from_millis(250);
 const MAX_WAKES: usize = 1_000;
 /// Longest that a notice waits for its turn once it is claimed. Then its destination hangs, and the notice goes back.
 const TURN_WAIT: Duration = Duration::from_secs(1);
+/// How long the store may take to record an outcome.
+const RECORDING: Duration = Duration::from_secs(5);
 /// Wait of notices that were claimed and then could not be read.
 const UNREADABLE_WAIT: Duration = Duration::from_secs(1);
 /// Requests that telling one story may take, one after the other: what there was is edited, and where it is gone, told anew.
@@ -252,27 +254,37 @@ impl Delivery {
 
     /// Sends it as soon as there are few enough on the way to its receiver. Gives back what is not to be sent.
     async fn send_in_turn(&self, ready: Ready) -> Option<Back> {
-        let destination = ready.receiver.provider.destination();
-        let turns = self.lanes.turns(&ready.notice.receiver);
-        let turn = match Arc::clone(&turns).try_acquire_owned() {
-            Ok(turn) => Some(turn),
-            Err(_none) => match tokio::time::timeout(TURN_WAIT, turns.acquire_owned()).await {
-                Ok(turn) => turn.ok().filter(|_| self.lanes.may_go(destination, Instant::now())),
-                Err(_elapsed) => {
-                    self.lanes.is_slow(destination);
-                    None
-                }
-            },
-        };
-        if turn.is_none() {
+        let Some(turn) = self.turn(&ready).await else {
             self.woken.notify_one();
             return Some((ready.notice, ready.receiver, Duration::ZERO));
-        }
-        self.send(ready).await;
+        };
+        self.send(ready, turn).await;
         None
     }
 
-    async fn send(&self, ready: Ready) {
+    async fn turn(&self, ready: &Ready) -> Option<Turn> {
+        let turns = self.lanes.turns(&ready.notice.receiver);
+        if let Some(turn) = turns.try_take() {
+            return Some(turn);
+        }
+        let destination = ready.receiver.provider.destination();
+        let may_go = || self.lanes.may_go(destination, Instant::now());
+        // What was sent is being recorded. Who waits too long for that could not be recorded under its lease.
+        let send_by = ready.leased_until.checked_sub(self.sending() + RECORDING + TURN_WAIT)?;
+        let unrecorded = tokio::time::timeout_at(send_by.into(), turns.unrecorded.acquire_owned()).await.ok()?.ok()?;
+        if !may_go() {
+            return None;
+        }
+        match tokio::time::timeout(TURN_WAIT, turns.on_the_way.acquire_owned()).await {
+            Ok(on_the_way) => Some(Turn { unrecorded, on_the_way: on_the_way.ok()? }).filter(|_| may_go()),
+            Err(_elapsed) => {
+                self.lanes.is_slow(destination);
+                None
+            }
+        }
+    }
+
+    async fn send(&self, ready: Ready, turn: Turn) {
         let Ready { notice, receiver, story, leased_until } = ready;
         let destination = receiver.provider.destination();
         let started = Instant::now();
@@ -303,7 +315,9 @@ impl Delivery {
         self.lanes.sent(&outcome.notice.receiver, &outcome.destination);
         // There is room at the receiver for the next, which is claimed while this one is recorded.
         self.woken.notify_one();
-        if self.outbox.send(Ended { outcome, leased_until }).await.is_err() {
+        let Turn { unrecorded, on_the_way } = turn;
+        drop(on_the_way);
+        if self.outbox.send(Ended { outcome, leased_until, unrecorded }).await.is_err() {
             tracing::error!("nobody records outcomes any more: a notice may be told twice");
         }
     }

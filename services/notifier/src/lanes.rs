@@ -1,6 +1,7 @@
 //! Who has how much on the way, and which destinations are left alone for now: the bulkheads between receivers.
 //!
-//! A receiver has at most so many notices on the way, whatever waits for it; a destination that is slow, broken or held back
+//! A receiver has at most so many notices on the way, whatever waits for it, and as many that are sent and not yet recorded:
+//! these may be told twice after a crash. A destination that is slow, broken or held back
 //! takes up the room of its own receivers and of nobody else. For one that answers quickly more are claimed than may be on the
 //! way, as many as it takes in a tenth of a second, so that a claim is of many; they wait for their turn here. All this is one
 //! notifier's own knowledge.
@@ -11,15 +12,15 @@ use std::time::{Duration, Instant};
 
 use tocsin_bus::{Leave, Quota};
 use tocsin_store::Room;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::breaker::{Breaker, Permission};
 use crate::pacing::Bucket;
 
 /// Most notices on the way to one receiver.
 pub(crate) const MAX_PER_RECEIVER: u32 = 8;
-/// For each of those that are claimed, most notices of the receiver in hand: claimed, or sent and not yet recorded. The next
-/// are sent while the last are recorded; that so many may be told twice after a crash is the price.
+/// For each of those, most that are on the way or not yet recorded. The next are sent while the last are recorded; that so many
+/// may be told twice after a crash is the price. In the same way, most in hand for each that may be claimed.
 const IN_HAND: u32 = 2;
 /// Most notices in hand in all. More receivers than have room for that many each have less.
 pub(crate) const MAX_IN_HAND: u32 = 512;
@@ -46,13 +47,39 @@ struct InHand {
     /// On the way, or waiting for their turn.
     claimed: u32,
     unrecorded: u32,
+    turns: Turns,
+}
+
+/// What a notice takes before it is sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Turns {
+    /// As many as may be on the way or unrecorded.
+    pub(crate) unrecorded: Arc<Semaphore>,
     /// As many as may be on the way.
-    turns: Arc<Semaphore>,
+    pub(crate) on_the_way: Arc<Semaphore>,
+}
+
+/// That a notice may be sent: while this is kept, it counts as on the way; while its part is, as unrecorded.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) unrecorded: OwnedSemaphorePermit,
+    pub(crate) on_the_way: OwnedSemaphorePermit,
+}
+
+impl Turns {
+    /// Whatever is free, without waiting.
+    pub(crate) fn try_take(&self) -> Option<Turn> {
+        let unrecorded = Arc::clone(&self.unrecorded).try_acquire_owned().ok()?;
+        let on_the_way = Arc::clone(&self.on_the_way).try_acquire_owned().ok()?;
+        Some(Turn { unrecorded, on_the_way })
+    }
 }
 
 impl Default for InHand {
     fn default() -> Self {
-        Self { claimed: 0, unrecorded: 0, turns: Arc::new(Semaphore::new(MAX_PER_RECEIVER as usize)) }
+        let turns = |count: u32| Arc::new(Semaphore::new(count as usize));
+        let turns = Turns { unrecorded: turns(MAX_PER_RECEIVER * IN_HAND), on_the_way: turns(MAX_PER_RECEIVER) };
+        Self { claimed: 0, unrecorded: 0, turns }
     }
 }
 
@@ -64,7 +91,7 @@ struct Destination {
     held_until: Option<Instant>,
     /// The part of that which is its own wish: what is claimed already is not sent either.
     left_alone_until: Option<Instant>,
-    /// How long it takes to answer, if that is known and nothing has gone wrong since.
+    /// How long it takes to answer, if that is known, and it has not hung since.
     answers_in: Option<Duration>,
     /// Calls that its pace will allow, as far as we know.
     calls: Option<u32>,
@@ -123,15 +150,16 @@ impl Lanes {
         state.destination(destination).in_flight += 1;
     }
 
-    /// Of which a notice that was claimed takes one, and keeps it while it is on the way.
-    pub(crate) fn turns(&self, receiver: &str) -> Arc<Semaphore> {
-        Arc::clone(&self.state().in_hand.entry(receiver.to_owned()).or_default().turns)
+    /// Of which a notice that was claimed takes one.
+    pub(crate) fn turns(&self, receiver: &str) -> Turns {
+        self.state().in_hand.entry(receiver.to_owned()).or_default().turns.clone()
     }
 
-    /// Whether what waited for its turn may go: the destination is not broken, and has not asked to be left alone.
+    /// Whether what waited for its turn may go: the destination neither hangs nor is broken, nor has asked to be left alone.
     pub(crate) fn may_go(&self, destination: &str, now: Instant) -> bool {
         self.state().destinations.get(destination).is_none_or(|known| {
-            !matches!(known.breaker.permission(now), Permission::NoneUntil(_))
+            known.answers_in.is_some()
+                && !matches!(known.breaker.permission(now), Permission::NoneUntil(_))
                 && known.left_alone_until.is_none_or(|until| until <= now)
         })
     }
@@ -203,23 +231,21 @@ impl Lanes {
         let mut state = self.state();
         let known = state.destination(destination);
         known.breaker.succeeded();
-        known.answers_in = Some(match known.answers_in {
-            Some(before) => (before * (SMOOTHING - 1) + time) / SMOOTHING,
-            None => time,
-        });
+        known.answers_in = Some(known.smoothed(time));
     }
 
     /// It did not. Says whether that opens its breaker.
     pub(crate) fn failed(&self, destination: &str, now: Instant) -> bool {
         let mut state = self.state();
         let known = state.destination(destination);
-        known.answers_in = None;
+        // Nothing is claimed ahead for one that fails.
+        known.answers_in = Some(known.smoothed(AHEAD));
         known.breaker.failed(now, &mut rand::rng())
     }
 
     /// Notices on the way to a receiver.
     pub(crate) fn in_flight(&self, receiver: &str) -> u32 {
-        let free = |held: &InHand| u32::try_from(held.turns.available_permits()).unwrap_or(MAX_PER_RECEIVER);
+        let free = |held: &InHand| u32::try_from(held.turns.on_the_way.available_permits()).unwrap_or(MAX_PER_RECEIVER);
         self.state().in_hand.get(receiver).map_or(0, |held| MAX_PER_RECEIVER.saturating_sub(free(held)))
     }
 
@@ -279,6 +305,11 @@ impl Destination {
         MAX_PER_RECEIVER * u32::try_from(times).unwrap_or(MAX_AHEAD).clamp(1, MAX_AHEAD)
     }
 
+    /// How long it takes to answer, once it has taken so long.
+    fn smoothed(&self, time: Duration) -> Duration {
+        self.answers_in.map_or(time, |before| (before * (SMOOTHING - 1) + time) / SMOOTHING)
+    }
+
     fn hold(&mut self, until: Instant) {
         self.held_until = Some(self.held_until.map_or(until, |other| other.max(until)));
     }
@@ -333,19 +364,23 @@ mod tests {
         assert_eq!(room(&lanes, OPS, now), 0, "there is more than half");
         lanes.sent(OPS.0, OPS.1);
         assert_eq!(room(&lanes, OPS, now), 2 * MAX_PER_RECEIVER);
-        // One answer that takes long, or a failure, is enough to take it for slow.
+        // One answer that takes long is enough to take it for slow.
         lanes.succeeded(OPS.1, Duration::from_secs(1));
         assert_eq!(room(&lanes, OPS, now), 0);
         assert_eq!(room(&lanes, OTHER, now), MAX_PER_RECEIVER, "nothing is known of it");
-        lanes.succeeded(OTHER.1, AHEAD / 4);
         lanes.failed(OTHER.1, now);
-        assert_eq!(room(&lanes, OTHER, now), MAX_PER_RECEIVER);
+        assert_eq!(room(&lanes, OTHER, now), MAX_PER_RECEIVER, "nothing good");
     }
 
     #[tokio::test]
-    async fn what_waits_for_its_turn_does_not_go_to_one_that_is_broken_or_wants_to_be_left_alone() {
+    async fn what_waits_for_its_turn_does_not_go_to_one_that_hangs_is_broken_or_wants_to_be_left_alone() {
         let (lanes, now) = (Lanes::default(), Instant::now());
-        assert!(lanes.may_go(OPS.1, now));
+        for destination in [OPS.1, OTHER.1, "slow", "paced"] {
+            lanes.succeeded(destination, AHEAD / 4);
+            assert!(lanes.may_go(destination, now));
+        }
+        lanes.is_slow("slow");
+        assert!(!lanes.may_go("slow", now));
         lanes.hold(OPS.1, Duration::from_secs(1), now);
         assert!(!lanes.may_go(OPS.1, now));
         assert!(lanes.may_go(OPS.1, now + Duration::from_secs(1)));
@@ -361,11 +396,17 @@ mod tests {
     async fn only_so_many_are_on_the_way_at_a_time() {
         let lanes = Lanes::default();
         begin(&lanes, OPS, 2 * MAX_PER_RECEIVER);
-        let turns: Vec<_> = (0..MAX_PER_RECEIVER).map(|_| lanes.turns(OPS.0).try_acquire_owned().unwrap()).collect();
-        assert!(lanes.turns(OPS.0).try_acquire_owned().is_err());
-        assert_eq!(lanes.in_flight(OPS.0), MAX_PER_RECEIVER);
-        drop(turns);
+        let take = || lanes.turns(OPS.0).try_take();
+        let turns = |count| -> Vec<_> { (0..count).map_while(|_| take()).collect() };
+        let first = turns(2 * MAX_PER_RECEIVER);
+        assert_eq!((first.len(), lanes.in_flight(OPS.0)), (8, 8));
+        // They are sent, and the next may go while they are recorded, but not those after them.
+        let unrecorded: Vec<_> = first.into_iter().map(|turn| turn.unrecorded).collect();
         assert_eq!(lanes.in_flight(OPS.0), 0);
+        let second: Vec<_> = turns(MAX_PER_RECEIVER).into_iter().map(|turn| turn.unrecorded).collect();
+        assert_eq!((second.len(), turns(1).len()), (8, 0));
+        drop(unrecorded);
+        assert_eq!(turns(MAX_PER_RECEIVER).len(), 8);
     }
 
     #[test]
