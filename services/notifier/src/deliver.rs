@@ -5,7 +5,8 @@
 //! the one window in which Tocsin can double a notice; after *record*, nothing.
 //!
 //! Each step but the sending is done for a batch at once. What finds no leave goes back into the ledger instead of waiting
-//! here, so that newer notices can take its place, and another notifier can send it.
+//! here, so that newer notices can take its place, and another notifier can send it. What waits here waits for its turn among
+//! those of its receiver, and only as long as its destination answers quickly.
 
 use std::collections::HashMap;
 use std::sync::Arc;
