@@ -49,7 +49,7 @@ const UNREADABLE_WAIT: Duration = Duration::from_secs(1);
 const MAX_REQUESTS: u32 = 3;
 /// What a lease has beyond the sending: reading stories and recording outcomes, each at most as long as the store may take (5 s),
 /// the wait for a turn, and a margin.
-const LEASE_MARGIN: Duration = Duration::from_secs(13);
+const LEASE_MARGIN: Duration = Duration::from_secs(12);
 
 /// What the deliveries share.
 pub(crate) struct Notifier {
