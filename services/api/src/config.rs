@@ -4,12 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tocsin_bus::BusConfig;
+use tocsin_bus::{BusConfig, SentinelLogin, Sentinels};
 use tocsin_service::config::{
-    ConfigError, DatabaseAddress, Document, Documented, Environment, SecretString, ServiceConfig, Variable, common,
+    ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, SecretString, SentinelAddress,
+    ServiceConfig, Variable, common, read_public_url,
 };
 use tocsin_service::http::{TRUSTED_PROXIES, TrustedProxies};
 use tocsin_store::StoreConfig;
+use url::Url;
 
 use crate::auth::{Seal, Tokens};
 use crate::kinds_of;
@@ -34,13 +36,12 @@ const BUS_TIMEOUT: Duration = Duration::from_secs(1);
 /// The variables of the api, for `--help`.
 pub const VARIABLES: &[&dyn Documented] = &[
     &LISTEN,
-    &common::REDIS_URL,
-    &common::REDIS_PREFIX,
     &common::DATABASE_URL,
     &common::DATABASE_CONNECTIONS,
     &REPLICA_URL,
     &QUERY_TIMEOUT,
     &TRUSTED_PROXIES,
+    &common::PUBLIC_URL,
 ];
 
 /// The configuration of the api.
@@ -56,6 +57,8 @@ pub struct Config {
     pub bus: BusConfig,
     /// Where the file is.
     pub config_path: Option<PathBuf>,
+    /// Where people reach the dashboard, if that is known.
+    pub(crate) public_url: Option<Url>,
     /// The proxies that say where requests come from.
     pub(crate) proxies: TrustedProxies,
     /// For sessions, where the file gives no secret.
@@ -73,14 +76,17 @@ impl Config {
         let bounds = Duration::from_millis(100)..=Duration::from_secs(30);
         env.check(bounds.contains(&store.timeout), &QUERY_TIMEOUT, "use a duration from 100ms to 30s");
         let replica = env.get(&REPLICA_URL).map(|url| StoreConfig { url, ..store.clone() });
-        let bus = BusConfig {
-            url: env.get(&common::REDIS_URL),
-            prefix: env.get(&common::REDIS_PREFIX),
-            command_timeout: BUS_TIMEOUT,
-        };
+        let RedisAddress { url, prefix, sentinels } = RedisAddress::read(env);
+        let sentinels = sentinels.map(|SentinelAddress { addresses, master, login }| {
+            let login = login.map(|(user, password)| SentinelLogin { user, password });
+            Sentinels::new(addresses, master, login)
+        });
+        let bus = BusConfig { url, sentinels, prefix, command_timeout: BUS_TIMEOUT };
+        let public_url = read_public_url(env);
         let (config_path, proxies, seal) = (env.get(&common::CONFIG), env.get(&TRUSTED_PROXIES), Seal::random());
         let read = Document::load(config_path.as_deref()).and_then(|document| {
-            Tokens::from_document(&document, env, &seal).map(|tokens| Some((tokens, kinds_of(&document))))
+            Tokens::from_document(&document, env, &seal, public_url.as_ref())
+                .map(|tokens| Some((tokens, kinds_of(&document))))
         });
         let read = env.keep(read);
         env.finish()?;
@@ -88,6 +94,6 @@ impl Config {
             Some(read) if config_path.is_some() => read,
             _ => (Tokens::demo(seal.clone()), Kinds::new()),
         };
-        Ok(Self { service, store, replica, bus, config_path, proxies, seal, kinds, tokens })
+        Ok(Self { service, store, replica, bus, config_path, public_url, proxies, seal, kinds, tokens })
     }
 }

@@ -2,6 +2,7 @@
 
 mod explain;
 mod notifications;
+mod oidc;
 mod respond;
 mod session;
 mod silences;
@@ -34,6 +35,7 @@ fn add_api(app: &mut web::ServiceConfig) {
         .service(web::resource("/api/v1/alerts/{id}").get(alert_detail));
     explain::add(app);
     notifications::add(app);
+    oidc::add(app);
     respond::add(app);
     session::add(app);
     silences::add(app);

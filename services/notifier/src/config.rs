@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tocsin_bus::BusConfig;
+use tocsin_bus::{BusConfig, SentinelLogin, Sentinels};
 use tocsin_service::config::{
-    ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
+    ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, SentinelAddress, ServiceConfig,
+    Variable, common, read_public_url,
 };
 use tocsin_store::StoreConfig;
 use url::Url;
@@ -25,11 +26,6 @@ const DEADLINE: Variable<Duration> = Variable::new(
     || Duration::from_hours(1),
     "how long a receiver may be owed a notice before it is given up, and its fallback told (1s to 7d)",
 );
-const PUBLIC_URL: Variable<Option<Url>> = Variable::new(
-    "TOCSIN_PUBLIC_URL",
-    || None,
-    "where people reach the dashboard, such as https://tocsin.example.com; unset leaves links to incidents away",
-);
 
 /// Longest that Redis may take to answer.
 const BUS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -37,16 +33,8 @@ const BUS_TIMEOUT: Duration = Duration::from_secs(1);
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The variables of the notifier, for `--help`.
-pub const VARIABLES: &[&dyn Documented] = &[
-    &LISTEN,
-    &common::REDIS_URL,
-    &common::REDIS_PREFIX,
-    &common::DATABASE_URL,
-    &common::DATABASE_CONNECTIONS,
-    &REQUEST_TIMEOUT,
-    &DEADLINE,
-    &PUBLIC_URL,
-];
+pub const VARIABLES: &[&dyn Documented] =
+    &[&LISTEN, &common::DATABASE_URL, &common::DATABASE_CONNECTIONS, &REQUEST_TIMEOUT, &DEADLINE, &common::PUBLIC_URL];
 
 /// The configuration of the notifier.
 #[derive(Debug, Clone)]
@@ -72,11 +60,12 @@ impl Config {
     /// Reads and checks everything, the receivers' secrets included.
     pub fn read(env: &mut Environment, version: &'static str) -> Result<Self, ConfigError> {
         let service = ServiceConfig::read(env, version, &LISTEN);
-        let bus = BusConfig {
-            url: env.get(&common::REDIS_URL),
-            prefix: env.get(&common::REDIS_PREFIX),
-            command_timeout: BUS_TIMEOUT,
-        };
+        let RedisAddress { url, prefix, sentinels } = RedisAddress::read(env);
+        let sentinels = sentinels.map(|SentinelAddress { addresses, master, login }| {
+            let login = login.map(|(user, password)| SentinelLogin { user, password });
+            Sentinels::new(addresses, master, login)
+        });
+        let bus = BusConfig { url, sentinels, prefix, command_timeout: BUS_TIMEOUT };
         let DatabaseAddress { url, connections } = DatabaseAddress::read(env);
         let store = StoreConfig { url, connections, timeout: STORE_TIMEOUT, application: "tocsin-notifier" };
         let request_timeout = env.get(&REQUEST_TIMEOUT);
@@ -90,9 +79,7 @@ impl Config {
         let deadline = env.get(&DEADLINE);
         let bounds = Duration::from_secs(1)..=Duration::from_hours(7 * 24);
         env.check(bounds.contains(&deadline), &DEADLINE, "use a duration from 1s to 7d");
-        let public_url = env.get(&PUBLIC_URL);
-        let is_web = public_url.as_ref().is_none_or(|url| matches!(url.scheme(), "https" | "http"));
-        env.check(is_web, &PUBLIC_URL, "use an address that begins with https://");
+        let public_url = read_public_url(env);
         let config_path = env.get(&common::CONFIG);
         let receivers =
             Document::load(config_path.as_deref()).and_then(|document| Receivers::from_document(&document, env));

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tocsin_service::config::{ExposeSecret as _, SecretString};
 use tocsin_service::http::Problem;
 
+use super::oidc::START;
 use crate::auth::Door;
 use crate::body::{Body, Nothing};
 use crate::views::SessionView;
@@ -19,12 +20,20 @@ pub(super) fn add(app: &mut web::ServiceConfig) {
 #[derive(Debug, Serialize)]
 struct Ways {
     token: bool,
-    oidc: Option<()>,
+    oidc: Option<Provider>,
+}
+
+/// The provider, and where a browser goes to sign in there.
+#[derive(Debug, Serialize)]
+struct Provider {
+    name: String,
+    url: &'static str,
 }
 
 /// For everybody: who is not signed in must know how to.
-async fn ways() -> HttpResponse {
-    HttpResponse::Ok().json(Ways { token: true, oidc: None })
+async fn ways(door: web::Data<Door>) -> HttpResponse {
+    let oidc = door.oidc().map(|oidc| Provider { name: oidc.name.clone(), url: START });
+    HttpResponse::Ok().json(Ways { token: true, oidc })
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,0 +1,80 @@
+//! Two of each service on stores of which any one may fail.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tocsin_testbed::{Ha, http, poll};
+
+use crate::turn::Turn;
+
+/// One receiver behind whom there is nobody, and a token to read with.
+const CONFIG: &str = "
+route: {receiver: nobody}
+receivers: [{name: nobody, silent: true}]
+api: {tokens: [{name: test, scopes: [read], sha256_env: TOCSIN_DEMO_TOKEN_SHA256}]}
+";
+/// What accepting, applying or coming back may take on a machine that has much else to do.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+struct Sender {
+    url: String,
+    client: reqwest::Client,
+}
+
+impl Sender {
+    /// Sends an alert as senders do: again until it is accepted.
+    async fn send(&self, name: &str) {
+        poll::until("an alert to be accepted", DEADLINE, async || self.try_to_send(name).await).await.unwrap();
+    }
+
+    async fn try_to_send(&self, name: &str) -> Result<(), String> {
+        let alert = json!({"title": name, "severity": "critical", "status": "firing", "labels": {"alertname": name}});
+        let request = self.client.post(format!("{}/api/v1/webhooks/generic", self.url)).json(&alert);
+        let response = request.send().await.map_err(|error| error.to_string())?;
+        if response.status().is_success() { Ok(()) } else { Err(response.status().to_string()) }
+    }
+}
+
+async fn applied(ha: &Ha, client: &reqwest::Client) -> Result<u64, String> {
+    let request = client.get(format!("{}/api/v1/alerts?limit=1", ha.url())).bearer_auth(ha.token());
+    let response = request.send().await.map_err(|error| error.to_string())?;
+    let page: Value = response.json().await.map_err(|error| error.to_string())?;
+    page["total"].as_u64().ok_or_else(|| page.to_string())
+}
+
+async fn wait_until_applied(ha: &Ha, client: &reqwest::Client, wanted: u64) {
+    poll::until("everything to be applied", DEADLINE, async || {
+        poll::expect(applied(ha, client).await?, |applied| *applied == wanted).map(drop)
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_applied_though_both_primaries_are_killed() {
+    // Twenty processes, and failovers with deadlines of their own.
+    let _turn = Turn::alone().await;
+    let ha = Ha::builder().config_text(CONFIG).start().await.unwrap();
+    let client = http::client().unwrap();
+    let sender = Sender { url: ha.url(), client: client.clone() };
+    sender.send("before").await;
+    wait_until_applied(&ha, &client, 1).await;
+
+    let old = ha.redis_primary().await.unwrap();
+    ha.kill(&old).await.unwrap();
+    // The inbox takes it, or the new primary.
+    sender.send("without Redis").await;
+    wait_until_applied(&ha, &client, 2).await;
+    poll::until("another Redis to lead", DEADLINE, async || {
+        poll::expect(ha.redis_primary().await.unwrap_or_default(), |name| !name.is_empty() && *name != old)
+    })
+    .await
+    .unwrap();
+    ha.start_node(&old).await.unwrap();
+
+    let old = ha.postgres_primary().await.unwrap();
+    ha.kill_postmaster(&old).await.unwrap();
+    sender.send("without Postgres").await;
+    wait_until_applied(&ha, &client, 3).await;
+    ha.stop().await.unwrap();
+}
