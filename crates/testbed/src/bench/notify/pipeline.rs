@@ -114,9 +114,9 @@ impl Ground {
                 self.provider.set_default_at(&path, answer);
                 let p99 = percentile(&self.measure(pace, team).await?, 0.99);
                 if hangs {
-                    isolation.hanging_p99.push(p99)
+                    isolation.hanging_p99.push(p99);
                 } else {
-                    isolation.quiet_p99.push(p99)
+                    isolation.quiet_p99.push(p99);
                 }
                 self.provider.set_default_at(&path, Answer::ok());
             }
