@@ -18,7 +18,7 @@ const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Body<T>(pub(crate) T);
 
 /// The body of a request that needs none.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Nothing {}
 
