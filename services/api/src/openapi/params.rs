@@ -8,6 +8,9 @@ use super::schemas::{WITHOUT_NUL, words};
 use crate::caller::{MAX_KEY_BYTES, MAX_NAME_CHARS};
 use crate::params::{DEFAULT_LIMIT, MAX_CHOICES, MAX_LABELS, MAX_LIMIT, MAX_OFFSET, MAX_TEXT_CHARS};
 
+/// What a header can hold: spaces around it are not part of it.
+const WITHIN_A_HEADER: &str = r"^[\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?$";
+
 /// In the query, and never required.
 pub(crate) fn query(name: &str, about: &str, schema: &Value) -> Value {
     json!({"name": name, "in": "query", "required": false, "description": about, "schema": schema})
@@ -107,13 +110,13 @@ pub(super) fn of_actions() -> [Value; 2] {
             "Idempotency-Key",
             "Names the request: repeated under the same name by the same token, it is done once.",
             false,
-            &json!({"type": "string", "minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern": "^[\\x21-\\x7e]+$"}),
+            &json!({"type": "string", "minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern": WITHIN_A_HEADER}),
         ),
         header(
             "X-Tocsin-Actor",
             "For whom the caller acts; the timeline then names both.",
             false,
-            &json!({"type": "string", "minLength": 1, "maxLength": MAX_NAME_CHARS, "pattern": "^[\\x21-\\x7e]+$"}),
+            &json!({"type": "string", "minLength": 1, "maxLength": MAX_NAME_CHARS, "pattern": WITHIN_A_HEADER}),
         ),
     ]
 }
@@ -121,5 +124,5 @@ pub(super) fn of_actions() -> [Value; 2] {
 /// The header that a browser must send with a session's cookie.
 pub(super) fn client() -> Value {
     let about = "Any value: what our own pages send, and a form of another site cannot.";
-    header("X-Tocsin-Client", about, true, &json!({"type": "string", "minLength": 1, "pattern": "^[\\x21-\\x7e]+$"}))
+    header("X-Tocsin-Client", about, true, &json!({"type": "string"}))
 }

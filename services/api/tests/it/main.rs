@@ -18,6 +18,7 @@ mod notifications;
 mod parameters;
 mod refusals;
 mod respond;
+mod scopes;
 mod sessions;
 mod system;
 mod tokens;
