@@ -26,6 +26,10 @@ test:
 bench *args:
     ./dev bench {{ args }}
 
+# break it, e.g. `just chaos redis-killed --runs 3`
+chaos *args:
+    ./dev chaos {{ args }}
+
 # watch an outage, e.g. `just demo storm --seed 2`
 demo *args:
     ./dev demo {{ args }}

@@ -11,7 +11,7 @@ use redis::AsyncCommands as _;
 use redis::streams::{StreamId, StreamRangeReply, StreamReadOptions, StreamReadReply};
 use tocsin_shared::{IncidentId, SilenceId};
 
-use crate::connection::{Connections, within};
+use crate::connection::{Connections, Probe, pool, within};
 use crate::{BusConfig, BusError, keys};
 
 /// Most ids of one kind in an entry.
@@ -97,11 +97,7 @@ pub struct Changes {
 impl Changes {
     /// Connects when first used.
     pub fn new(config: &BusConfig) -> Result<Self, BusError> {
-        let pool = bb8::Pool::builder()
-            .max_size(CONNECTIONS)
-            .connection_timeout(config.command_timeout)
-            .test_on_check_out(false)
-            .build_unchecked(Connections::new(config)?);
+        let pool = pool(config, CONNECTIONS, Probe::Never)?;
         Ok(Self { pool, timeout: config.command_timeout, key: keys::changes(&config.prefix) })
     }
 

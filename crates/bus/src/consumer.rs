@@ -9,7 +9,7 @@ use std::time::Duration;
 use redis::streams::{StreamAutoClaimOptions, StreamAutoClaimReply, StreamId, StreamReadOptions, StreamReadReply};
 use redis::{AsyncCommands as _, Pipeline, Value};
 
-use crate::connection::{Connections, within};
+use crate::connection::{Connections, Probe, pool, within};
 use crate::{BusConfig, BusError, Stream};
 
 /// One connection that waits for entries, and two for acknowledging and taking over meanwhile.
@@ -82,12 +82,7 @@ impl Batch {
 impl Consumer {
     /// Makes this process `name` a member of `group`. Connects when first used.
     pub fn new(config: &BusConfig, stream: Stream, group: &'static str, name: &str) -> Result<Self, BusError> {
-        let connections = Connections::new(config)?;
-        let pool = bb8::Pool::builder()
-            .max_size(CONNECTIONS)
-            .connection_timeout(config.command_timeout)
-            .test_on_check_out(false)
-            .build_unchecked(connections);
+        let pool = pool(config, CONNECTIONS, Probe::Never)?;
         let key = stream.key(&config.prefix);
         Ok(Self { pool, command_timeout: config.command_timeout, key, group, name: name.to_owned() })
     }

@@ -20,6 +20,9 @@ pub enum BusError {
         /// How many did.
         acknowledged: u64,
     },
+    /// Nobody is known to lead: the Sentinels do not answer, or name none. Nothing was sent.
+    #[error("no Redis leads")]
+    NoPrimary,
     /// No answer came in time.
     #[error("Redis did not answer in time")]
     Timeout,

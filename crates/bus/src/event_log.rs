@@ -5,8 +5,11 @@
 //! (`appendfsync always`, which [`EventLog::probe`] checks). It holds for a whole batch: one script appends its entries,
 //! all or none.
 //!
+//! A Redis that is emptied, or replaced by an empty one, is given again what this process has appended and nobody has applied
+//! yet, as far as `recent.rs` remembers it.
+//!
 //! **Limit.** `WAIT 1` covers one failure. A primary that is lost together with the replica that acknowledged takes the
-//! entry with it.
+//! entry with it, unless what takes its place is empty.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -14,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fred::bytes::Bytes;
-use fred::clients::Pool;
+use fred::clients::Client;
 use fred::interfaces::{
     ClientLike as _, ConfigInterface as _, KeysInterface as _, LuaInterface as _, ServerInterface as _,
     StreamsInterface as _,
@@ -22,19 +25,29 @@ use fred::interfaces::{
 use fred::types::scripts::Script;
 use fred::types::{ClusterHash, CustomCommand, Expiration, Value};
 use tocsin_shared::envelope::{FIELDS, Written};
+use tokio::sync::Mutex;
+use uuid::Uuid;
 
-use crate::{BusConfig, BusError, Stream, client};
+use crate::client::Link;
+use crate::recent::{Entry, Recent};
+use crate::{BusConfig, BusError, Stream, keys};
 
 /// How long the probe's key lives, in milliseconds.
 const PROBE_TTL_MS: i64 = 10_000;
+/// Most entries that are appended at once after Redis was emptied.
+const MAX_AGAIN: usize = 256;
 
 /// Appends deliveries over one connection of its own. Cheap to clone; clones share the connection.
 #[derive(Clone)]
 pub struct EventLog {
-    pool: Pool,
+    link: Link,
     append: Script,
     events: Arc<str>,
+    epoch: Arc<str>,
     probe: Arc<str>,
+    recent: Arc<Recent>,
+    /// Held by who appends again what was lost.
+    again: Arc<Mutex<()>>,
     replicas: u32,
     timeout: Duration,
 }
@@ -53,10 +66,13 @@ impl EventLog {
     /// be called on a tokio runtime. `replicas` must acknowledge each batch.
     pub fn start(config: &BusConfig, replicas: u32) -> Result<Self, BusError> {
         Ok(Self {
-            pool: client::connect(config, 1)?,
+            link: Link::start(config)?,
             append: Script::from_lua(append_script()),
             events: Stream::Events.key(&config.prefix).into(),
+            epoch: keys::epoch(&config.prefix).into(),
             probe: format!("{}:v1:{{0}}:probe", config.prefix).into(),
+            recent: Arc::default(),
+            again: Arc::default(),
             replicas,
             timeout: config.command_timeout,
         })
@@ -66,53 +82,90 @@ impl EventLog {
     ///
     /// Fails after a restart of Redis until somebody's [`EventLog::probe`] has succeeded.
     pub async fn append(&self, entries: Vec<Written>) -> Result<(), BusError> {
-        let mut arguments = Vec::with_capacity(3 + entries.len() * FIELDS.len());
-        arguments.extend([self.append.sha1().clone().into(), 1.into(), Value::from(&*self.events)]);
-        for entry in entries {
-            // The client keeps parts of the one text: no value is copied before it is sent.
-            let (text, ends) = entry.into_text();
-            let (text, mut start) = (Bytes::from(text), 0);
-            arguments.extend(ends.map(|end| Value::Bytes(text.slice(std::mem::replace(&mut start, end)..end))));
-        }
+        let entries: Vec<Entry> = entries.into_iter().map(Entry::from).collect();
+        let sending = Sending { recent: &self.recent, number: self.recent.send(&entries) };
+        let epoch = self.append_entries(&entries).await?;
+        sending.is_taken();
+        self.append_again(Some(&epoch)).await
+    }
+
+    /// Gives the epoch of the Redis that has taken them.
+    async fn append_entries(&self, entries: &[Entry]) -> Result<Bytes, BusError> {
+        let mut arguments = Vec::with_capacity(5 + entries.len() * FIELDS.len());
+        arguments.extend([self.append.sha1().clone().into(), 2.into()]);
+        arguments.extend([&self.events, &self.epoch].map(|key| Value::from(&**key)));
+        arguments.push(Uuid::now_v7().to_string().into());
+        // The client keeps parts of the one text: no value is copied before it is sent.
+        arguments.extend(entries.iter().flat_map(Entry::values).map(Value::Bytes));
         let append = CustomCommand::new_static("EVALSHA", ClusterHash::FirstKey, false);
         if self.replicas == 0 {
-            return Ok(self.pool.custom(append, arguments).await?);
+            return Ok(self.link.client().await?.custom(append, arguments).await?);
         }
-        let pipeline = self.pool.next().pipeline();
+        let pipeline = self.link.client().await?.pipeline();
         let () = pipeline.custom(append, arguments).await?;
         let () = pipeline.wait(self.replicas.into(), self.wait_timeout_ms()).await?;
         let mut answers = pipeline.try_all::<Value>().await.into_iter();
-        answers.next().ok_or(BusError::Timeout)??;
-        self.check_replicas(&answers.next().ok_or(BusError::Timeout)??)
+        let epoch = answers.next().ok_or(BusError::Timeout)??.convert()?;
+        self.check_replicas(&answers.next().ok_or(BusError::Timeout)??)?;
+        Ok(epoch)
+    }
+
+    /// Appends again what may be lost, if this is not the epoch of the Redis that has had it.
+    async fn append_again(&self, epoch: Option<&Bytes>) -> Result<(), BusError> {
+        // Whoever comes while another does it need not wait: what it has appended is where it belongs.
+        let Ok(_turn) = self.again.try_lock() else { return Ok(()) };
+        let Some(lost) = self.recent.lost(epoch) else { return Ok(()) };
+        if lost.is_empty() && epoch.is_none() {
+            return Ok(());
+        }
+        tracing::warn!(entries = lost.len(), "Redis was emptied; what may not be applied yet is appended again");
+        let mut epoch = epoch.cloned();
+        for entries in lost.chunks(MAX_AGAIN) {
+            epoch = Some(self.append_entries(entries).await?);
+        }
+        if let Some(epoch) = epoch {
+            self.recent.is_in(epoch);
+        }
+        Ok(())
     }
 
     /// Whether an append would be durable right now. Writes as an append does, where it does no harm, and makes appends
     /// possible after a restart.
     pub async fn probe(&self) -> Result<(), BusError> {
-        self.check_configuration().await?;
-        let _digest: String = self.pool.script_load(append_script()).await?;
-        let _ok: Value = self.pool.set(&*self.probe, 1, Some(Expiration::PX(PROBE_TTL_MS)), None, false).await?;
+        let client = self.link.client().await?;
+        self.check_configuration(&client).await?;
+        let _digest: String = client.script_load(append_script()).await?;
+        let _ok: Value = client.set(&*self.probe, 1, Some(Expiration::PX(PROBE_TTL_MS)), None, false).await?;
         if self.replicas == 0 {
             return Ok(());
         }
-        let acknowledged: Value = self.pool.wait(self.replicas.into(), self.wait_timeout_ms()).await?;
+        let acknowledged: Value = client.wait(self.replicas.into(), self.wait_timeout_ms()).await?;
         self.check_replicas(&acknowledged)
     }
 
     /// How many entries are not yet applied and acknowledged.
     pub async fn backlog(&self) -> Result<u64, BusError> {
-        Ok(self.pool.xlen(&*self.events).await?)
+        let client = self.link.client().await?;
+        self.recent.ask();
+        let backlog = client.xlen(&*self.events).await?;
+        // After the length: one that is zero because Redis was emptied comes with another epoch.
+        let epoch: Option<Bytes> = client.get(&*self.epoch).await?;
+        if backlog == 0 {
+            self.recent.is_applied(epoch.as_ref());
+        }
+        self.append_again(epoch.as_ref()).await?;
+        Ok(backlog)
     }
 
     /// Closes the connection, when all that was sent is answered.
     pub async fn close(self) {
-        client::close(&self.pool).await;
+        self.link.close().await;
     }
 
     /// Refuses a Redis that would forget: without an append-only file, or with one that is written some time later while
     /// no replica has to acknowledge.
-    async fn check_configuration(&self) -> Result<(), BusError> {
-        let settings: HashMap<String, String> = self.pool.config_get("append*").await?;
+    async fn check_configuration(&self, client: &Client) -> Result<(), BusError> {
+        let settings: HashMap<String, String> = client.config_get("append*").await?;
         let is = |name: &str, value: &str| settings.get(name).is_some_and(|found| found == value);
         if !is("appendonly", "yes") {
             return Err(BusError::NotDurable { remedy: "set `appendonly yes`" });
@@ -138,14 +191,38 @@ impl EventLog {
     }
 }
 
-/// Appends entries whose values come one after another.
+/// A batch on its way, which nobody answers for if it is given up.
+struct Sending<'a> {
+    recent: &'a Recent,
+    number: u64,
+}
+
+impl Sending<'_> {
+    fn is_taken(self) {
+        self.recent.taken(self.number);
+    }
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        self.recent.given_up(self.number);
+    }
+}
+
+/// Appends entries whose values come one after another, behind an epoch for a Redis that has none; gives the epoch.
 fn append_script() -> String {
     let mut fields = String::new();
     for (index, name) in FIELDS.iter().enumerate() {
         // Writing to a String does not fail.
         let _ = write!(fields, ", '{name}', ARGV[i + {index}]");
     }
-    format!("for i = 1, #ARGV, {} do redis.call('XADD', KEYS[1], '*'{fields}) end return #ARGV", FIELDS.len())
+    format!(
+        "local epoch = redis.call('GET', KEYS[2]) \
+         if not epoch then epoch = ARGV[1] redis.call('SET', KEYS[2], epoch) end \
+         for i = 2, #ARGV, {} do redis.call('XADD', KEYS[1], '*'{fields}) end \
+         return epoch",
+        FIELDS.len()
+    )
 }
 
 #[cfg(test)]

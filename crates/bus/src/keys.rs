@@ -36,6 +36,11 @@ pub(crate) fn status(prefix: &str) -> String {
     format!("{prefix}:v1:{{0}}:status")
 }
 
+/// The key whose value tells a Redis that was emptied from the one that it was.
+pub(crate) fn epoch(prefix: &str) -> String {
+    format!("{prefix}:v1:{{0}}:epoch")
+}
+
 /// The key at which the outcome of one command is left.
 pub(crate) fn outcome(prefix: &str, id: CommandId) -> String {
     format!("{prefix}:v1:{{0}}:outcome:{id}")
@@ -52,6 +57,7 @@ mod tests {
         assert_eq!(Stream::Notifications.key("tocsin"), "tocsin:v1:{0}:notifications");
         assert_eq!(changes("tocsin"), "tocsin:v1:changes");
         assert_eq!(status("tocsin"), "tocsin:v1:{0}:status");
+        assert_eq!(epoch("tocsin"), "tocsin:v1:{0}:epoch");
         let id = "01990a3e-0000-7000-8000-000000000000";
         assert_eq!(outcome("tocsin", id.parse().unwrap()), format!("tocsin:v1:{{0}}:outcome:{id}"));
     }

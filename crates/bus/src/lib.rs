@@ -1,7 +1,7 @@
 //! The backbone: Redis Streams, with what Tocsin needs of them and nothing else. The only crate that names Redis.
 //!
 //! **Two clients, on purpose.** Producers use `fred`: one connection carries the commands of many requests at once,
-//! pipelined, reconnecting by itself, aware of Sentinel and Cluster. Consumers use `redis` behind `bb8`: a blocking
+//! pipelined, reconnecting by itself. Consumers use `redis` behind `bb8`: a blocking
 //! `XREADGROUP` holds a connection of its own for as long as it waits, and gives typed stream replies. Neither client does
 //! the other's part well (see `docs/adr/0001-two-redis-clients.md`).
 //!
@@ -21,6 +21,8 @@ mod outcomes;
 mod pace;
 mod publisher;
 mod rate_limit;
+mod recent;
+mod sentinel;
 mod status;
 
 use std::time::Duration;
@@ -36,6 +38,7 @@ pub use pace::{Leave, Paces};
 pub use publisher::Publisher;
 pub use rate_limit::{Grant, Quota, RateLimits};
 use secrecy::SecretString;
+pub use sentinel::{SentinelLogin, Sentinels};
 pub use status::{Overview, StreamFigures, report};
 
 /// How to reach Redis.
@@ -43,6 +46,8 @@ pub use status::{Overview, StreamFigures, report};
 pub struct BusConfig {
     /// `redis://[user:password@]host:port[/db]`.
     pub url: SecretString,
+    /// Who say which Redis leads, instead of host and port of `url`.
+    pub sentinels: Option<Sentinels>,
     /// First part of every key.
     pub prefix: String,
     /// Longest time that one command may take, waiting for a connection included.

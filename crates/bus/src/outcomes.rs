@@ -8,7 +8,7 @@ use std::time::Duration;
 use redis::AsyncCommands as _;
 use tocsin_shared::CommandId;
 
-use crate::connection::Connections;
+use crate::connection::{Connections, Probe, pool};
 use crate::{BusConfig, BusError, keys};
 
 /// Most that wait at the same time.
@@ -24,12 +24,8 @@ pub struct Outcomes {
 impl Outcomes {
     /// Connects when first used.
     pub fn new(config: &BusConfig) -> Result<Self, BusError> {
-        let pool = bb8::Pool::builder()
-            .max_size(MAX_WAITING)
-            .connection_timeout(config.command_timeout)
-            // People act now and then: between two actions Redis may have been restarted.
-            .test_on_check_out(true)
-            .build_unchecked(Connections::new(config)?);
+        // People act now and then: between two actions Redis may have been restarted.
+        let pool = pool(config, MAX_WAITING, Probe::Taken)?;
         Ok(Self { pool, prefix: config.prefix.clone() })
     }
 

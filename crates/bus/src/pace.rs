@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fred::clients::Pool;
 use fred::types::scripts::Script;
 
-use crate::{BusConfig, BusError, Quota, client};
+use crate::client::Link;
+use crate::{BusConfig, BusError, Quota};
 
 /// `KEYS[1]`: the destination. `ARGV`: cells wanted; microseconds for which nobody may call it from now on; then of each limit
 /// the microseconds between two cells, and the most cells ahead.
@@ -53,9 +53,6 @@ if #write > 0 then
 end
 return {taken, left, math.ceil(math.max(0, next_in))}";
 
-/// Connections that a process' paces share.
-const CONNECTIONS: usize = 1;
-
 /// What a destination granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leave {
@@ -70,7 +67,7 @@ pub struct Leave {
 /// The paces of a deployment. Cheap to clone.
 #[derive(Clone)]
 pub struct Paces {
-    pool: Pool,
+    link: Link,
     take: Script,
     prefix: Arc<str>,
 }
@@ -85,7 +82,7 @@ impl Paces {
     /// Connects in the background, and goes on trying for as long as it lives. Must be called on a tokio runtime.
     pub fn start(config: &BusConfig) -> Result<Self, BusError> {
         Ok(Self {
-            pool: client::connect(config, CONNECTIONS)?,
+            link: Link::start(config)?,
             take: Script::from_lua(TAKE),
             prefix: format!("{}:v1:{{0}}:pace:", config.prefix).into(),
         })
@@ -109,12 +106,12 @@ impl Paces {
         }
         let key = format!("{}{destination}", self.prefix);
         let (taken, left, next_in): (u32, u32, u64) =
-            self.take.evalsha_with_reload(self.pool.next(), key, arguments).await?;
+            self.take.evalsha_with_reload(&self.link.client().await?, key, arguments).await?;
         Ok(Leave { taken, left, next_in: Duration::from_micros(next_in) })
     }
 
     /// Closes the connection, when all that was sent is answered.
     pub async fn close(self) {
-        client::close(&self.pool).await;
+        self.link.close().await;
     }
 }

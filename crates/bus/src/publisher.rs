@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use fred::clients::Pool;
 use fred::interfaces::{ClientLike as _, KeysInterface as _, ListInterface as _, StreamsInterface as _};
 use fred::types::streams::XCap;
 use tocsin_shared::{CommandId, command};
 
-use crate::{BusConfig, BusError, Change, Stream, client, keys};
+use crate::client::Link;
+use crate::{BusConfig, BusError, Change, Stream, keys};
 
 /// Most wake-ups that are kept. They only say "look at the ledger", so old ones may go: the ledger forgets nothing.
 const MAX_WAKE_UPS: i64 = 10_000;
@@ -19,7 +19,7 @@ const OUTCOME_TTL_MS: i64 = 30_000;
 /// Appends wake-ups and commands, and leaves outcomes. Cheap to clone.
 #[derive(Clone)]
 pub struct Publisher {
-    pool: Pool,
+    link: Link,
     notifications: Arc<str>,
     commands: Arc<str>,
     changes: Arc<str>,
@@ -37,7 +37,7 @@ impl Publisher {
     /// be called on a tokio runtime.
     pub fn start(config: &BusConfig) -> Result<Self, BusError> {
         Ok(Self {
-            pool: client::connect(config, 1)?,
+            link: Link::start(config)?,
             notifications: Stream::Notifications.key(&config.prefix).into(),
             changes: keys::changes(&config.prefix).into(),
             commands: Stream::Commands.key(&config.prefix).into(),
@@ -48,7 +48,8 @@ impl Publisher {
     /// Wakes a notifier. Losing it costs up to a second: notifiers also look by themselves.
     pub async fn wake_notifier(&self) -> Result<(), BusError> {
         let cap: XCap = ("MAXLEN", "~", MAX_WAKE_UPS).try_into()?;
-        let _id: String = self.pool.xadd(&*self.notifications, false, cap, "*", vec![("v", "1")]).await?;
+        let _id: String =
+            self.link.client().await?.xadd(&*self.notifications, false, cap, "*", vec![("v", "1")]).await?;
         Ok(())
     }
 
@@ -57,14 +58,14 @@ impl Publisher {
     /// One append, which waits for no replica: there is a person behind it who sees whether it was done, and can ask again.
     pub async fn command(&self, values: [String; command::FIELDS.len()]) -> Result<(), BusError> {
         let fields: Vec<_> = command::FIELDS.into_iter().zip(values).collect();
-        let _id: String = self.pool.xadd(&*self.commands, false, None::<()>, "*", fields).await?;
+        let _id: String = self.link.client().await?.xadd(&*self.commands, false, None::<()>, "*", fields).await?;
         Ok(())
     }
 
     /// Says what has changed. Losing it costs those who watch the time until they look by themselves.
     pub async fn changed(&self, change: &Change) -> Result<(), BusError> {
         let cap: XCap = ("MAXLEN", "~", MAX_CHANGES).try_into()?;
-        let _id: String = self.pool.xadd(&*self.changes, false, cap, "*", change.to_fields()).await?;
+        let _id: String = self.link.client().await?.xadd(&*self.changes, false, cap, "*", change.to_fields()).await?;
         Ok(())
     }
 
@@ -72,7 +73,7 @@ impl Publisher {
     /// answer, not the deed.
     pub async fn outcome(&self, id: CommandId, outcome: &str) -> Result<(), BusError> {
         let key = keys::outcome(&self.prefix, id);
-        let pipeline = self.pool.next().pipeline();
+        let pipeline = self.link.client().await?.pipeline();
         let () = pipeline.rpush(&key, outcome).await?;
         let () = pipeline.pexpire(&key, OUTCOME_TTL_MS, None).await?;
         let _answers: (i64, i64) = pipeline.all().await?;
@@ -81,11 +82,14 @@ impl Publisher {
 
     /// Whether Redis answers.
     pub async fn ping(&self) -> bool {
-        self.pool.ping::<()>(None).await.is_ok()
+        match self.link.client().await {
+            Ok(client) => client.ping::<()>(None).await.is_ok(),
+            Err(_) => false,
+        }
     }
 
     /// Closes the connections, when all that was sent is answered.
     pub async fn close(self) {
-        client::close(&self.pool).await;
+        self.link.close().await;
     }
 }

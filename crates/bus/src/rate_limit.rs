@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fred::clients::Pool;
 use fred::types::scripts::Script;
 
-use crate::{BusConfig, BusError, client};
+use crate::client::Link;
+use crate::{BusConfig, BusError};
 
 /// `KEYS[1]`: the key. `ARGV`: microseconds between two cells; most cells ahead; cells wanted.
 /// Answers cells taken, cells left, microseconds until the next cell, microseconds until all are there again.
@@ -27,9 +27,6 @@ end
 local next_in = 0
 if taken < wanted then next_in = math.max(0, arrival - now - (burst - 1) * interval) end
 return {taken, math.max(0, free - taken), math.ceil(next_in), math.ceil(arrival - now)}";
-
-/// Connections that a process's limits share.
-const CONNECTIONS: usize = 1;
 
 /// How much is allowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,7 +53,7 @@ pub struct Grant {
 /// The limits of a deployment. Cheap to clone.
 #[derive(Clone)]
 pub struct RateLimits {
-    pool: Pool,
+    link: Link,
     take: Script,
     prefix: Arc<str>,
 }
@@ -71,7 +68,7 @@ impl RateLimits {
     /// Connects in the background, and goes on trying for as long as it lives. Must be called on a tokio runtime.
     pub fn start(config: &BusConfig) -> Result<Self, BusError> {
         Ok(Self {
-            pool: client::connect(config, CONNECTIONS)?,
+            link: Link::start(config)?,
             take: Script::from_lua(TAKE),
             prefix: format!("{}:v1:{{0}}:limit:", config.prefix).into(),
         })
@@ -83,12 +80,12 @@ impl RateLimits {
         let arguments = vec![interval.to_string(), quota.burst.to_string(), cells.to_string()];
         let key = format!("{}{key}", self.prefix);
         let (taken, left, next_in, whole_in): (u32, u32, u64, u64) =
-            self.take.evalsha_with_reload(self.pool.next(), key, arguments).await?;
+            self.take.evalsha_with_reload(&self.link.client().await?, key, arguments).await?;
         Ok(Grant { taken, left, next_in: Duration::from_micros(next_in), whole_in: Duration::from_micros(whole_in) })
     }
 
     /// Closes the connection, when all that was sent is answered.
     pub async fn close(self) {
-        client::close(&self.pool).await;
+        self.link.close().await;
     }
 }

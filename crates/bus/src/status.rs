@@ -10,8 +10,9 @@ use fred::types::{ClusterHash, CustomCommand, Value};
 use redis::AsyncCommands as _;
 use redis::streams::StreamInfoGroupsReply;
 
-use crate::connection::{Connections, within};
-use crate::{BusConfig, BusError, Stream, client, keys};
+use crate::client::Link;
+use crate::connection::{Connections, Probe, pool, within};
+use crate::{BusConfig, BusError, Stream, keys};
 
 /// Time between two reports of a process.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -29,8 +30,8 @@ pub async fn report(
     is_stale: impl Fn(&str) -> bool,
     end: impl Future<Output = ()>,
 ) {
-    let pool = match client::connect(&config, 1) {
-        Ok(pool) => pool,
+    let link = match Link::start(&config) {
+        Ok(link) => link,
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot say how this process is");
             return;
@@ -38,7 +39,8 @@ pub async fn report(
     };
     let key: Arc<str> = keys::status(&config.prefix).into();
     let run = async |name: &'static str, arguments: Vec<Value>| {
-        pool.custom::<Value, _>(CustomCommand::new_static(name, ClusterHash::FirstKey, false), arguments).await
+        let command = CustomCommand::new_static(name, ClusterHash::FirstKey, false);
+        Ok::<_, BusError>(link.client().await?.custom::<Value, _>(command, arguments).await?)
     };
     let key = || Value::from(&*key);
     let mut is_clean = false;
@@ -62,7 +64,7 @@ pub async fn report(
         }
     }
     let _ = run("HDEL", vec![key(), name.into()]).await;
-    client::close(&pool).await;
+    link.close().await;
 }
 
 /// How it goes with a stream.
@@ -90,11 +92,7 @@ pub struct Overview {
 impl Overview {
     /// Connects when first used.
     pub fn new(config: &BusConfig) -> Result<Self, BusError> {
-        let pool = bb8::Pool::builder()
-            .max_size(CONNECTIONS)
-            .connection_timeout(config.command_timeout)
-            .test_on_check_out(true)
-            .build_unchecked(Connections::new(config)?);
+        let pool = pool(config, CONNECTIONS, Probe::Taken)?;
         Ok(Self { pool, timeout: config.command_timeout, prefix: config.prefix.clone() })
     }
 

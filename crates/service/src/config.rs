@@ -22,7 +22,7 @@ pub use environment::{Documented, Environment, Variable, help_table};
 pub use reload::Reloading;
 pub use secrecy::{ExposeSecret, SecretSlice, SecretString};
 pub use secret::SecretSource;
-pub use setting::{LogFormat, Setting};
+pub use setting::{Addresses, LogFormat, Setting};
 use url::Url;
 
 /// One thing that is wrong, and what to do about it.
@@ -87,7 +87,7 @@ pub struct ServiceConfig {
 
 /// The variables that every service reads.
 pub mod common {
-    use super::{Documented, Duration, LogFormat, PathBuf, SecretString, Url, Variable};
+    use super::{Addresses, Documented, Duration, LogFormat, PathBuf, SecretString, Url, Variable};
 
     /// The file.
     pub const CONFIG: Variable<Option<PathBuf>> =
@@ -128,6 +128,28 @@ pub mod common {
     /// Redis.
     pub const REDIS_URL: Variable<SecretString> =
         Variable::new("TOCSIN_REDIS_URL", || "redis://127.0.0.1:6379".into(), "address of Redis (or …_FILE)");
+    /// Sentinels.
+    pub const REDIS_SENTINELS: Variable<Option<Addresses>> = Variable::new(
+        "TOCSIN_REDIS_SENTINELS",
+        || None,
+        "addresses of Sentinels, such as 10.0.0.1:26379,10.0.0.2:26379, which say which Redis leads; of TOCSIN_REDIS_URL then only \
+         user, password and database count",
+    );
+    /// What Sentinels call the primary.
+    pub const REDIS_SENTINEL_MASTER: Variable<String> = Variable::new(
+        "TOCSIN_REDIS_SENTINEL_MASTER",
+        || "tocsin".to_owned(),
+        "name by which the Sentinels know the primary",
+    );
+    /// User at the Sentinels.
+    pub const REDIS_SENTINEL_USER: Variable<Option<String>> =
+        Variable::new("TOCSIN_REDIS_SENTINEL_USER", || None, "user at the Sentinels; unset means the default user");
+    /// Password at the Sentinels.
+    pub const REDIS_SENTINEL_PASSWORD: Variable<Option<SecretString>> = Variable::new(
+        "TOCSIN_REDIS_SENTINEL_PASSWORD",
+        || None,
+        "password at the Sentinels (or …_FILE); unset means that they ask for none",
+    );
     /// Key prefix.
     pub const REDIS_PREFIX: Variable<String> =
         Variable::new("TOCSIN_REDIS_PREFIX", || "tocsin".to_owned(), "first part of every Redis key");
@@ -143,6 +165,15 @@ pub mod common {
     /// For `--help`; `TOCSIN_LISTEN` is added by each service, with its own default.
     pub const ALL: &[&dyn Documented] =
         &[&CONFIG, &INSTANCE, &HTTP_WORKERS, &LOG_FORMAT, &LOG, &OTLP_ENDPOINT, &DRAIN_DELAY, &SHUTDOWN_TIMEOUT];
+    /// For `--help` of those that reach Redis.
+    pub const REDIS: &[&dyn Documented] = &[
+        &REDIS_URL,
+        &REDIS_PREFIX,
+        &REDIS_SENTINELS,
+        &REDIS_SENTINEL_MASTER,
+        &REDIS_SENTINEL_USER,
+        &REDIS_SENTINEL_PASSWORD,
+    ];
 }
 
 impl ServiceConfig {
@@ -196,6 +227,46 @@ impl DatabaseAddress {
             "use a number from 1 to 200",
         );
         address
+    }
+}
+
+/// How to reach Redis.
+#[derive(Debug, Clone)]
+pub struct RedisAddress {
+    /// `redis://…`.
+    pub url: SecretString,
+    /// First part of every key.
+    pub prefix: String,
+    /// Who say which Redis leads, if not the address does.
+    pub sentinels: Option<SentinelAddress>,
+}
+
+/// How to reach the Sentinels of a Redis.
+#[derive(Debug, Clone)]
+pub struct SentinelAddress {
+    /// Host and port of each.
+    pub addresses: Vec<(String, u16)>,
+    /// The name of the primary.
+    pub master: String,
+    /// User and password, where they ask for them.
+    pub login: Option<(Option<String>, SecretString)>,
+}
+
+impl RedisAddress {
+    /// Reads it. Faults are left in `env`.
+    pub fn read(env: &mut Environment) -> Self {
+        let (url, prefix) = (env.get(&common::REDIS_URL), env.get(&common::REDIS_PREFIX));
+        let addresses = env.get(&common::REDIS_SENTINELS);
+        let (master, user) = (env.get(&common::REDIS_SENTINEL_MASTER), env.get(&common::REDIS_SENTINEL_USER));
+        let password = env.get(&common::REDIS_SENTINEL_PASSWORD);
+        env.check(
+            user.is_none() || password.is_some(),
+            &common::REDIS_SENTINEL_USER,
+            "set TOCSIN_REDIS_SENTINEL_PASSWORD, too",
+        );
+        let login = password.map(|password| (user, password));
+        let sentinels = addresses.map(|Addresses(addresses)| SentinelAddress { addresses, master, login });
+        Self { url, prefix, sentinels }
     }
 }
 

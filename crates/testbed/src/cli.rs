@@ -13,6 +13,8 @@ mod run_folder;
 mod state;
 mod status;
 mod supervisor;
+mod system;
+mod tend;
 mod up;
 mod with_stores;
 
@@ -68,6 +70,10 @@ enum Command {
     Start(operate::Target),
     /// Stop a process and start it again.
     Restart(operate::Target),
+    /// Cut a store of `up --ha` off the network.
+    CutOff(operate::Target),
+    /// Put it back.
+    Heal(operate::Target),
     /// Print the log of a process; `supervisor` is one, too.
     Logs(operate::Target),
     /// Run a command with shared, migrated stores for tests, and clean up after it.
@@ -83,6 +89,13 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Watch Tocsin at work, on stores and services of its own.
     Demo(demo::DemoArgs),
+    /// Run a program, adopt what it leaves behind, and take it along at the end.
+    #[command(hide = true)]
+    Tend {
+        /// The program and its arguments.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
     /// Answer 200 to everything.
     #[command(hide = true)]
     BareServer(bench::BareServerArgs),
@@ -134,10 +147,13 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Resume(target) => operate::act(Action::Resume, target).await,
         Command::Start(target) => operate::act(Action::Start, target).await,
         Command::Restart(target) => operate::act(Action::Restart, target).await,
+        Command::CutOff(target) => operate::act(Action::CutOff, target).await,
+        Command::Heal(target) => operate::act(Action::Heal, target).await,
         Command::Logs(target) => operate::logs(&target),
         Command::WithStores { keep, command } => with_stores::with_stores(keep, command).await,
         Command::Bench(args) => bench::bench(args).await,
         Command::Demo(args) => demo::demo(args).await,
+        Command::Tend { command } => tend::tend(&command).await,
         Command::BareServer(args) => bench::serve_bare(args).await,
         Command::SlackInbox { port } => inbox::serve(port).await,
     }

@@ -29,6 +29,27 @@ pub enum TestbedError {
         /// Where it should have been.
         folder: PathBuf,
     },
+    /// Patroni is not installed.
+    #[error("there is no Patroni in {}; install it with `./dev patroni`", folder.display())]
+    PatroniMissing {
+        /// Where it should have been.
+        folder: PathBuf,
+    },
+    /// Nothing of this kind says that it leads.
+    #[error("no {of} says that it leads")]
+    NoneLeads {
+        /// What was asked.
+        of: &'static str,
+    },
+    /// A node can't be cut off.
+    #[error("{name} has no network of its own here: only stores have, and only root can make one")]
+    NoNetwork {
+        /// The node.
+        name: String,
+    },
+    /// There are too many topologies on this machine, or the one that a folder belongs to runs already.
+    #[error("no addresses are left for another topology: `./dev down` stops one")]
+    NoFreeSlot,
     /// An operating system account that a server needs does not exist.
     #[error(
         "Postgres refuses to run as root and there is no account `{name}` to run it as; install the package `postgresql`"

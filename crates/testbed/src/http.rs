@@ -40,6 +40,12 @@ pub async fn is_ok(url: &str) -> std::result::Result<(), String> {
     }
 }
 
+/// The body that `url` answers to a JSON document with status 200 within a second.
+pub(crate) async fn post(url: &str, json: &'static str) -> Result<String> {
+    let request = PROBE.post(url).header(reqwest::header::CONTENT_TYPE, "application/json").body(json);
+    Ok(request.send().await?.error_for_status()?.text().await?)
+}
+
 /// The body that `url` answers with status 200 within a second.
 pub(crate) async fn text(url: &str) -> Result<String> {
     Ok(PROBE.get(url).send().await?.error_for_status()?.text().await?)

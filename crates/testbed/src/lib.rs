@@ -4,6 +4,7 @@
 //! * [`Process`] is one supervised child; everything below is made of them.
 //! * [`Stores`] is a private Redis and Postgres; [`Tenant`] is one test's share of the pair that a test run has in common.
 //! * [`Topology`] is the four services behind their front door.
+//! * [`Ha`] is two of each service on stores of which any one may fail.
 //! * [`doubles::Recorder`] stands in for the one thing that we can't run: somebody else's HTTP server.
 //! * [`bench`] measures Tocsin on all of this, and checks that what it measured lost nothing.
 //! * [`demo`] lets people watch it at work.
@@ -23,6 +24,7 @@ pub mod demo;
 pub mod doubles;
 mod error;
 pub mod feed;
+pub mod ha;
 pub mod http;
 pub mod load;
 pub mod poll;
@@ -34,6 +36,7 @@ mod tenant;
 pub mod topology;
 
 pub use error::{Result, TestbedError};
+pub use ha::{Ha, HaBuilder};
 pub use ports::Port;
 pub use process::Process;
 pub use stores::{SharedStores, Stores};

@@ -46,6 +46,13 @@ fn debian_postgres(version: u32) -> PathBuf {
     Path::new(DEBIAN_POSTGRES).join(version.to_string()).join("bin")
 }
 
+/// The folder with Patroni, which is written in Python: that in `TOCSIN_PATRONI_DIR`, else where `./dev` puts it.
+pub(crate) fn patroni() -> Result<PathBuf> {
+    let ours = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/patroni");
+    let folder = env::var_os("TOCSIN_PATRONI_DIR").map_or_else(ours, PathBuf::from);
+    if folder.join("patroni/__main__.py").is_file() { Ok(folder) } else { Err(TestbedError::PatroniMissing { folder }) }
+}
+
 /// The binary of one of Tocsin's services: in `TOCSIN_BIN_DIR`, else next to the running executable.
 ///
 /// # Errors

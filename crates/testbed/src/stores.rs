@@ -7,15 +7,20 @@
 
 mod postgres;
 mod redis;
+mod sentinels;
 mod shared;
 
 use std::path::Path;
 use std::time::Duration;
 
 pub use self::postgres::Postgres;
-pub(crate) use self::postgres::{postgres_url_of, query};
+pub(crate) use self::postgres::{
+    ROLE as POSTGRES_ROLE, postgres_url_of, prepare_folder as prepare_postgres_folder, query,
+    remove_leftovers as remove_postgres_leftovers,
+};
 pub use self::redis::Redis;
-pub(crate) use self::redis::{command as redis_command, redis_url_of};
+pub(crate) use self::redis::{command as redis_command, open_users, redis_url_of};
+pub use self::sentinels::Sentinels;
 pub use self::shared::SharedStores;
 use crate::command::Run;
 use crate::{Result, Service, programs};

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub use self::builder::TopologyBuilder;
-pub(crate) use self::builder::random_token;
+pub(crate) use self::builder::{Planned, random_token, start_services};
 pub use self::front_door::{FrontDoor, Server, ServerState};
 pub use self::service::{Service, ServiceProcess};
 use crate::stores::{Postgres, Redis};
@@ -45,13 +45,13 @@ struct Backing {
 
 /// Where logs and generated files are.
 #[derive(Debug)]
-enum Folder {
+pub(crate) enum Folder {
     Given(PathBuf),
     Temporary(TempDir),
 }
 
 impl Folder {
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Given(path) => path,
             Self::Temporary(folder) => folder.path(),

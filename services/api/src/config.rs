@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tocsin_bus::BusConfig;
+use tocsin_bus::{BusConfig, SentinelLogin, Sentinels};
 use tocsin_service::config::{
-    ConfigError, DatabaseAddress, Document, Documented, Environment, SecretString, ServiceConfig, Variable, common,
+    ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, SecretString, SentinelAddress,
+    ServiceConfig, Variable, common,
 };
 use tocsin_service::http::{TRUSTED_PROXIES, TrustedProxies};
 use tocsin_store::StoreConfig;
@@ -32,16 +33,8 @@ const QUERY_TIMEOUT: Variable<Duration> = Variable::new(
 const BUS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The variables of the api, for `--help`.
-pub const VARIABLES: &[&dyn Documented] = &[
-    &LISTEN,
-    &common::REDIS_URL,
-    &common::REDIS_PREFIX,
-    &common::DATABASE_URL,
-    &common::DATABASE_CONNECTIONS,
-    &REPLICA_URL,
-    &QUERY_TIMEOUT,
-    &TRUSTED_PROXIES,
-];
+pub const VARIABLES: &[&dyn Documented] =
+    &[&LISTEN, &common::DATABASE_URL, &common::DATABASE_CONNECTIONS, &REPLICA_URL, &QUERY_TIMEOUT, &TRUSTED_PROXIES];
 
 /// The configuration of the api.
 #[derive(Debug, Clone)]
@@ -73,11 +66,12 @@ impl Config {
         let bounds = Duration::from_millis(100)..=Duration::from_secs(30);
         env.check(bounds.contains(&store.timeout), &QUERY_TIMEOUT, "use a duration from 100ms to 30s");
         let replica = env.get(&REPLICA_URL).map(|url| StoreConfig { url, ..store.clone() });
-        let bus = BusConfig {
-            url: env.get(&common::REDIS_URL),
-            prefix: env.get(&common::REDIS_PREFIX),
-            command_timeout: BUS_TIMEOUT,
-        };
+        let RedisAddress { url, prefix, sentinels } = RedisAddress::read(env);
+        let sentinels = sentinels.map(|SentinelAddress { addresses, master, login }| {
+            let login = login.map(|(user, password)| SentinelLogin { user, password });
+            Sentinels::new(addresses, master, login)
+        });
+        let bus = BusConfig { url, sentinels, prefix, command_timeout: BUS_TIMEOUT };
         let (config_path, proxies, seal) = (env.get(&common::CONFIG), env.get(&TRUSTED_PROXIES), Seal::random());
         let read = Document::load(config_path.as_deref()).and_then(|document| {
             Tokens::from_document(&document, env, &seal).map(|tokens| Some((tokens, kinds_of(&document))))

@@ -10,7 +10,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[tokio::main]
 async fn main() -> ExitCode {
     let about = "Serves incidents and alerts to dashboards and scripts";
-    tocsin_service::cli::command("tocsin-api", VERSION, about, &[common::ALL, VARIABLES]).get_matches();
+    tocsin_service::cli::command("tocsin-api", VERSION, about, &[common::ALL, common::REDIS, VARIABLES]).get_matches();
     let config = Config::read(&mut Environment::of_process(), VERSION);
     tocsin_service::run_service(config, |config| &config.service, run).await
 }

@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tocsin_bus::BusConfig;
+use tocsin_bus::{BusConfig, SentinelLogin, Sentinels};
 use tocsin_service::config::{
-    ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
+    ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, SentinelAddress, ServiceConfig,
+    Variable, common,
 };
 use tocsin_service::http::{TRUSTED_PROXIES, TrustedProxies};
 use tocsin_store::StoreConfig;
@@ -39,8 +40,6 @@ const HIGH_WATER: Variable<u64> = Variable::new(
 /// The variables of ingest, for `--help`.
 pub const VARIABLES: &[&dyn Documented] = &[
     &LISTEN,
-    &common::REDIS_URL,
-    &common::REDIS_PREFIX,
     &common::DATABASE_URL,
     &common::DATABASE_CONNECTIONS,
     &REDIS_REPLICAS,
@@ -77,11 +76,12 @@ impl Config {
     /// Reads and checks everything.
     pub fn read(env: &mut Environment, version: &'static str) -> Result<Self, ConfigError> {
         let service = ServiceConfig::read(env, version, &LISTEN);
-        let bus = BusConfig {
-            url: env.get(&common::REDIS_URL),
-            prefix: env.get(&common::REDIS_PREFIX),
-            command_timeout: env.get(&COMMIT_TIMEOUT),
-        };
+        let RedisAddress { url, prefix, sentinels } = RedisAddress::read(env);
+        let sentinels = sentinels.map(|SentinelAddress { addresses, master, login }| {
+            let login = login.map(|(user, password)| SentinelLogin { user, password });
+            Sentinels::new(addresses, master, login)
+        });
+        let bus = BusConfig { url, sentinels, prefix, command_timeout: env.get(&COMMIT_TIMEOUT) };
         let DatabaseAddress { url, connections } = DatabaseAddress::read(env);
         let store = StoreConfig { url, connections, timeout: env.get(&INBOX_TIMEOUT), application: "tocsin-ingest" };
         let bounds = Duration::from_millis(10)..=Duration::from_secs(10);

@@ -15,7 +15,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[tokio::main]
 async fn main() -> ExitCode {
     let about = "Takes webhooks from monitoring systems, and answers 2xx only once they are durable";
-    tocsin_service::cli::command("tocsin-ingest", VERSION, about, &[common::ALL, VARIABLES]).get_matches();
+    tocsin_service::cli::command("tocsin-ingest", VERSION, about, &[common::ALL, common::REDIS, VARIABLES])
+        .get_matches();
     let config = Config::read(&mut Environment::of_process(), VERSION);
     tocsin_service::run_service(config, |config| &config.service, run).await
 }

@@ -71,11 +71,8 @@ fn command_line(version: &'static str) -> clap::Command {
     let test = clap::Command::new("test")
         .about("Send a receiver a message that is marked as a test, and print the answer; exit 1 if it was not taken")
         .arg(receiver());
-    tocsin_service::cli::command("tocsin-notifier", version, about, &[common::ALL, VARIABLES]).subcommands([
-        preview,
-        test,
-        dead_letters::command_line(),
-    ])
+    tocsin_service::cli::command("tocsin-notifier", version, about, &[common::ALL, common::REDIS, VARIABLES])
+        .subcommands([preview, test, dead_letters::command_line()])
 }
 
 fn command(matches: &ArgMatches) -> Command {

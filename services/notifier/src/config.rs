@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tocsin_bus::BusConfig;
+use tocsin_bus::{BusConfig, SentinelLogin, Sentinels};
 use tocsin_service::config::{
-    ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
+    ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, SentinelAddress, ServiceConfig,
+    Variable, common,
 };
 use tocsin_store::StoreConfig;
 use url::Url;
@@ -37,16 +38,8 @@ const BUS_TIMEOUT: Duration = Duration::from_secs(1);
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The variables of the notifier, for `--help`.
-pub const VARIABLES: &[&dyn Documented] = &[
-    &LISTEN,
-    &common::REDIS_URL,
-    &common::REDIS_PREFIX,
-    &common::DATABASE_URL,
-    &common::DATABASE_CONNECTIONS,
-    &REQUEST_TIMEOUT,
-    &DEADLINE,
-    &PUBLIC_URL,
-];
+pub const VARIABLES: &[&dyn Documented] =
+    &[&LISTEN, &common::DATABASE_URL, &common::DATABASE_CONNECTIONS, &REQUEST_TIMEOUT, &DEADLINE, &PUBLIC_URL];
 
 /// The configuration of the notifier.
 #[derive(Debug, Clone)]
@@ -72,11 +65,12 @@ impl Config {
     /// Reads and checks everything, the receivers' secrets included.
     pub fn read(env: &mut Environment, version: &'static str) -> Result<Self, ConfigError> {
         let service = ServiceConfig::read(env, version, &LISTEN);
-        let bus = BusConfig {
-            url: env.get(&common::REDIS_URL),
-            prefix: env.get(&common::REDIS_PREFIX),
-            command_timeout: BUS_TIMEOUT,
-        };
+        let RedisAddress { url, prefix, sentinels } = RedisAddress::read(env);
+        let sentinels = sentinels.map(|SentinelAddress { addresses, master, login }| {
+            let login = login.map(|(user, password)| SentinelLogin { user, password });
+            Sentinels::new(addresses, master, login)
+        });
+        let bus = BusConfig { url, sentinels, prefix, command_timeout: BUS_TIMEOUT };
         let DatabaseAddress { url, connections } = DatabaseAddress::read(env);
         let store = StoreConfig { url, connections, timeout: STORE_TIMEOUT, application: "tocsin-notifier" };
         let request_timeout = env.get(&REQUEST_TIMEOUT);

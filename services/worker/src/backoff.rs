@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tocsin_service::shutdown::Shutdown;
 
-/// First wait after a failure of Redis or Postgres; it doubles up to the maximum while failures follow each other.
+/// First wait after a failure of Redis or Postgres; it doubles up to the maximum while failures follow each other. The maximum
+/// is short: a failover takes a second or two, and what has come in meanwhile waits for us.
 const MIN: Duration = Duration::from_millis(100);
-const MAX: Duration = Duration::from_secs(2);
+const MAX: Duration = Duration::from_millis(400);
 
 /// How long to wait after the next failure.
 #[derive(Debug)]

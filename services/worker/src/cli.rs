@@ -44,9 +44,10 @@ pub(crate) fn parse() -> Command {
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON");
     let verify =
         clap::Command::new("verify").about("Say where the state is not as it must be; exit 1 if it is so").arg(json);
-    let matches = tocsin_service::cli::command("tocsin-worker", VERSION, about, &[common::ALL, VARIABLES])
-        .subcommands([migrate, check, route_test(), import, verify])
-        .get_matches();
+    let matches =
+        tocsin_service::cli::command("tocsin-worker", VERSION, about, &[common::ALL, common::REDIS, VARIABLES])
+            .subcommands([migrate, check, route_test(), import, verify])
+            .get_matches();
     let one = |matches: &ArgMatches, name| matches.get_one::<PathBuf>(name).cloned();
     match matches.subcommand() {
         Some(("migrate", _)) => Command::Migrate,

@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tocsin_bus::BusConfig;
+use tocsin_bus::{BusConfig, SentinelLogin, Sentinels};
 use tocsin_service::config::{
-    ConfigError, DatabaseAddress, Document, Documented, Environment, ServiceConfig, Variable, common,
+    ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, SentinelAddress, ServiceConfig,
+    Variable, common,
 };
 use tocsin_store::StoreConfig;
 
@@ -43,8 +44,6 @@ const BUS_TIMEOUT: Duration = Duration::from_secs(2);
 /// The variables of the worker, for `--help`.
 pub const VARIABLES: &[&dyn Documented] = &[
     &LISTEN,
-    &common::REDIS_URL,
-    &common::REDIS_PREFIX,
     &common::DATABASE_URL,
     &common::DATABASE_CONNECTIONS,
     &BATCH_SIZE,
@@ -85,11 +84,12 @@ impl Config {
     /// Reads and checks everything.
     pub fn read(env: &mut Environment, version: &'static str) -> Result<Self, ConfigError> {
         let service = ServiceConfig::read(env, version, &LISTEN);
-        let bus = BusConfig {
-            url: env.get(&common::REDIS_URL),
-            prefix: env.get(&common::REDIS_PREFIX),
-            command_timeout: BUS_TIMEOUT,
-        };
+        let RedisAddress { url, prefix, sentinels } = RedisAddress::read(env);
+        let sentinels = sentinels.map(|SentinelAddress { addresses, master, login }| {
+            let login = login.map(|(user, password)| SentinelLogin { user, password });
+            Sentinels::new(addresses, master, login)
+        });
+        let bus = BusConfig { url, sentinels, prefix, command_timeout: BUS_TIMEOUT };
         let handler_timeout = env.get(&HANDLER_TIMEOUT);
         let DatabaseAddress { url, connections } = DatabaseAddress::read(env);
         let store = StoreConfig { url, connections, timeout: handler_timeout, application: "tocsin-worker" };

@@ -85,3 +85,25 @@ async fn scripts_that_redis_forgot_are_there_again_after_a_probe() {
     log.probe().await.unwrap();
     append(&log, &["a"].map(envelope)).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_redis_that_was_emptied_gets_again_what_was_not_applied() {
+    let (stage, _redis, _folder) = own().await;
+    let log = stage.log(0);
+    poll::until("Redis to be there", DEADLINE, async || log.probe().await).await.unwrap();
+    let [applied, waiting, later, last] = ["applied", "waiting", "later", "last"].map(envelope);
+    append(&log, std::slice::from_ref(&applied)).await.unwrap();
+    read(&stage.consumer("one"), 10).await.ack().await.unwrap();
+    assert_eq!(log.backlog().await.unwrap(), 0);
+
+    append(&log, std::slice::from_ref(&waiting)).await.unwrap();
+    stage.redis(Stream::Events, "FLUSHALL").await;
+    assert_eq!(log.backlog().await.unwrap(), 0);
+    assert_eq!(log.backlog().await.unwrap(), 1, "the one that was not applied");
+
+    stage.redis(Stream::Events, "FLUSHALL").await;
+    append(&log, std::slice::from_ref(&later)).await.unwrap();
+    append(&log, std::slice::from_ref(&last)).await.unwrap();
+    let again = envelopes(&read(&stage.consumer("one"), 10).await);
+    assert_eq!(again, [later.clone(), waiting, later, last], "one comes twice, and is known by its id");
+}

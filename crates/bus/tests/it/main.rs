@@ -14,5 +14,6 @@ mod outage;
 mod pace;
 mod rate_limit;
 mod round_trip;
+mod sentinel;
 mod stage;
 mod takeover;

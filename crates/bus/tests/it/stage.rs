@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use tocsin_bus::{Batch, BusConfig, BusError, Consumer, EventLog, Outcomes, Paces, Publisher, RateLimits, Stream};
+use tocsin_bus::{
+    Batch, BusConfig, BusError, Consumer, EventLog, Outcomes, Paces, Publisher, RateLimits, Sentinels, Stream,
+};
 use tocsin_shared::{AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, TraceContext};
 use tocsin_testbed::{KeySpace, poll};
 
@@ -27,8 +29,15 @@ impl Stage {
     }
 
     pub(crate) fn new(keys: KeySpace, command_timeout: Duration) -> Self {
-        let config = BusConfig { url: keys.url().into(), prefix: keys.prefix().to_owned(), command_timeout };
+        let config =
+            BusConfig { url: keys.url().into(), sentinels: None, prefix: keys.prefix().to_owned(), command_timeout };
         Self { keys, config }
+    }
+
+    /// With the Redis that Sentinels name, instead of the one that the keys are in.
+    pub(crate) fn following(mut self, sentinels: Sentinels) -> Self {
+        self.config.sentinels = Some(sentinels);
+        self
     }
 
     pub(crate) fn publisher(&self) -> Sender {

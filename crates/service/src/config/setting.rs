@@ -109,6 +109,35 @@ impl<T: Setting> Setting for Option<T> {
     }
 }
 
+/// Hosts and ports, separated by commas: at most 16, none of them twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses(pub Vec<(String, u16)>);
+
+/// Most addresses in one list.
+const MAX_ADDRESSES: usize = 16;
+
+impl Setting for Addresses {
+    const EXPECTS: &'static str = "hosts and ports such as 10.0.0.1:26379,10.0.0.2:26379";
+
+    fn parse(text: &str) -> Option<Self> {
+        let address = |text: &str| {
+            let (host, port) = text.trim().rsplit_once(':')?;
+            let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+            let port = port.parse().ok().filter(|port| *port > 0)?;
+            (!host.is_empty() && !host.contains(['/', '@', ' '])).then(|| (host.to_owned(), port))
+        };
+        let addresses: Vec<_> = text.split(',').map(address).collect::<Option<_>>()?;
+        let is_twice = |(index, address)| addresses[..index].contains(address);
+        let is_fine = addresses.len() <= MAX_ADDRESSES && !addresses.iter().enumerate().any(is_twice);
+        is_fine.then_some(Self(addresses))
+    }
+
+    fn show(&self) -> String {
+        let Self(addresses) = self;
+        addresses.iter().map(|(host, port)| format!("{host}:{port}")).collect::<Vec<_>>().join(",")
+    }
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -136,5 +165,21 @@ impl std::fmt::Display for LogFormat {
             Self::Json => "json",
             Self::Human => "human",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_hosts_and_ports() {
+        let Addresses(read) = Addresses::parse("10.0.0.1:26379, sentinel-2:26380,[::1]:26381").unwrap();
+        let hosts: Vec<_> = read.iter().map(|(host, port)| (host.as_str(), *port)).collect();
+        assert_eq!(hosts, [("10.0.0.1", 26379), ("sentinel-2", 26380), ("::1", 26381)]);
+        for wrong in ["", ":1", "a", "a:0", "a:65536", "a:1,", "a:1,a:1", "redis://a:1", "user@a:1"] {
+            assert_eq!(Addresses::parse(wrong), None, "{wrong}");
+        }
+        assert_eq!(Addresses::parse(&vec!["a:1"; 17].join(",")), None);
     }
 }

@@ -1,10 +1,11 @@
-//! How fast the api reads: from a database with a thousand incidents and from one with a million, and against a server that has
-//! nothing to read.
+//! How fast the api reads: from a database with a thousand incidents and from one with a million, against a server that has
+//! nothing to read, and against pgbench with the same statements.
 //!
 //! Latencies are those of clients who pause between two requests, as dashboards and people do: fifty of them ask some five hundred
 //! times a second. Rates are those of clients who do not.
 
 mod fill;
+mod pgbench;
 
 use std::path::Path;
 use std::time::Duration;
@@ -74,6 +75,7 @@ pub async fn run(options: Options, folder: &Path) -> Result<Report, BenchError> 
             small: small.paced(&options, folder).await?,
             large: large.paced(&options, folder).await?,
             detail_rps: large.rate(&options, "detail", folder).await?,
+            database_rps: large.rate_of_database(&options, folder).await?,
             list_rps: large.rate(&options, "list", folder).await?,
             bare_rps: rate_of_bare(&bare, &options, folder).await?,
         });
@@ -103,6 +105,7 @@ struct Round {
     small: Vec<Outcome>,
     large: Vec<Outcome>,
     detail_rps: f64,
+    database_rps: f64,
     list_rps: f64,
     bare_rps: f64,
 }
@@ -126,6 +129,8 @@ fn metrics(rounds: &[Round]) -> Vec<Metric> {
     metrics.push(Metric::rounds("api.list_rps", each(&|round| round.list_rps)));
     metrics.push(Metric::rounds("api.detail_rps", each(&|round| round.detail_rps)));
     metrics.push(Metric::rounds("api.bare_rps", each(&|round| round.bare_rps)));
+    metrics.push(Metric::rounds("api.pgbench_rps", each(&|round| round.database_rps)));
+    metrics.push(Metric::rounds("api.detail_over_pgbench", each(&|round| round.detail_rps / round.database_rps)));
     let over = each(&|round| round.detail_rps / round.bare_rps);
     metrics.push(Metric::rounds("api.detail_over_bare", over).goal(Goal::AtLeast(0.3)));
     metrics
@@ -177,6 +182,14 @@ impl Ground {
         let read = READS.iter().find(|read| read.name == name);
         let read = read.ok_or(BenchError::Broken { what: "there is no such read" })?;
         Ok(self.ask(options, read, "", folder).await?.per_second())
+    }
+
+    /// Details in a second that Postgres gives to the same number of clients without anybody between.
+    async fn rate_of_database(&self, options: &Options, folder: &Path) -> Result<f64, BenchError> {
+        let url = self.topology.tenant().database_url();
+        let rate = pgbench::details_per_second(url, self.incidents, options.clients, options.duration, folder).await?;
+        tracing::info!("pgbench: {rate:.0}/s");
+        Ok(rate)
     }
 
     async fn ask(&self, options: &Options, read: &Read, delay: &str, folder: &Path) -> Result<Outcome, BenchError> {
@@ -234,6 +247,7 @@ mod tests {
             small: READS.iter().map(|_| outcome(small)).collect(),
             large: READS.iter().map(|_| outcome(large)).collect(),
             detail_rps,
+            database_rps: 20.0,
             list_rps: 1.0,
             bare_rps: 100.0,
         };

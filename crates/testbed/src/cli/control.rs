@@ -45,6 +45,8 @@ pub(crate) enum Action {
     Resume,
     Start,
     Restart,
+    CutOff,
+    Heal,
 }
 
 /// What the supervisor answers.
@@ -98,6 +100,9 @@ pub(crate) struct ProcessStatus {
     pub(crate) pid: Option<u32>,
     /// What a probe found just now.
     pub(crate) ready: bool,
+    /// What else is to be said of it: its role, or what was done to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
 }
 
 /// The socket's address. The kernel allows 108 bytes for it and a state folder may lie deep, so it is reached through a

@@ -49,9 +49,11 @@ fn table(status: &Status) -> String {
     if !status.services.is_empty() {
         let _ = writeln!(text, "\n{:<14} {:>8}  ready", "process", "pid");
     }
-    for ProcessStatus { name, pid, ready } in &status.services {
+    for ProcessStatus { name, pid, ready, note } in &status.services {
         let pid = pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-        let _ = writeln!(text, "{name:<14} {pid:>8}  {}", if *ready { "yes" } else { "no" });
+        let ready = if *ready { "yes" } else { "no" };
+        let note = note.as_ref().map(|note| format!("    {note}")).unwrap_or_default();
+        let _ = writeln!(text, "{name:<14} {pid:>8}  {ready}{note}");
     }
     text
 }
@@ -93,7 +95,7 @@ mod tests {
     use super::*;
 
     fn example() -> Status {
-        let process = |name: &str, pid, ready| ProcessStatus { name: name.to_owned(), pid, ready };
+        let process = |name: &str, pid, ready| ProcessStatus { name: name.to_owned(), pid, ready, note: None };
         Status {
             phase: Phase::Up,
             url: Some("http://127.0.0.1:8080".to_owned()),

@@ -5,14 +5,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tocsin_testbed::process::{Process, Spec};
-use tocsin_testbed::topology::Member;
-use tocsin_testbed::{Port, Service, Stores, TestbedError, Topology, http, programs};
+use tocsin_testbed::{Ha, Port, Service, Stores, TestbedError, Topology, http, programs};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
 use super::control::{self, Action, Phase, ProcessStatus, Reply, Request, Status};
 use super::error::{CliError, with_causes};
 use super::state::StateFolder;
+use super::system::{self, System};
 
 /// The variable by which a user names a Slack webhook of their own.
 const SLACK_WEBHOOK_URL: &str = "TOCSIN_SLACK_WEBHOOK_URL";
@@ -29,6 +29,7 @@ pub(crate) struct Plan {
     pub(crate) state: StateFolder,
     pub(crate) port: u16,
     pub(crate) config: Option<PathBuf>,
+    pub(crate) is_ha: bool,
 }
 
 /// Shared by the tasks that answer commands.
@@ -40,7 +41,7 @@ pub(crate) struct Supervisor {
 
 /// Everything that runs.
 struct Running {
-    topology: Topology,
+    system: System,
     inbox: Option<Inbox>,
 }
 
@@ -59,26 +60,16 @@ impl Supervisor {
     pub(crate) async fn start(self: &Arc<Self>, plan: Plan) -> Result<(), CliError> {
         check(&plan)?;
         let token = plan.state.token()?;
-        let stores = Stores::start(plan.state.path()).await?;
         let of_the_user = set_variable(SLACK_WEBHOOK_URL);
         let inbox = if of_the_user.is_none() { Some(Inbox::start(&plan.state).await?) } else { None };
         let of_the_inbox = || inbox.as_ref().map(|inbox| format!("{}/slack", inbox.url()));
         let slack_webhook_url = of_the_user.or_else(of_the_inbox).unwrap_or_default();
-        let mut builder = Topology::builder()
-            .stores(stores)
-            .folder(plan.state.path())
-            .port(plan.port)
-            .token(token)
-            .slack_webhook_url(slack_webhook_url)
-            .inherit_env();
-        if set_variable(LOG_FORMAT).is_none() {
-            builder = builder.env(LOG_FORMAT, "human");
-        }
-        if let Some(config) = plan.config {
-            builder = builder.config_file(config);
-        }
-        let topology = builder.start().await?;
-        let _ = self.running.set(Running { topology, inbox });
+        let system = if plan.is_ha {
+            start_ha(plan, token, slack_webhook_url).await?
+        } else {
+            start_single(plan, token, slack_webhook_url).await?
+        };
+        let _ = self.running.set(Running { system, inbox });
         self.phase.send_replace(Phase::Up);
         self.watch_deaths();
         Ok(())
@@ -125,7 +116,7 @@ impl Supervisor {
     pub(crate) async fn stop(&self) -> Result<(), CliError> {
         self.phase.send_replace(Phase::Stopping);
         if let Some(running) = self.running.get() {
-            running.topology.stop().await?;
+            running.system.stop().await?;
             if let Some(inbox) = &running.inbox {
                 inbox.process.stop_if_running().await?;
             }
@@ -139,15 +130,14 @@ impl Supervisor {
         let Some(running) = self.running.get() else {
             return Status { phase, url: None, token: None, inbox: None, services: Vec::new() };
         };
-        let members = running.topology.members();
-        let mut services = futures_util::future::join_all(members.into_iter().map(member_status)).await;
+        let mut services = running.system.status().await;
         if let Some(inbox) = &running.inbox {
             services.push(inbox.status().await);
         }
         Status {
             phase,
-            url: Some(running.topology.url()),
-            token: Some(running.topology.token().to_owned()),
+            url: Some(running.system.url()),
+            token: Some(running.system.token().to_owned()),
             inbox: running.inbox.as_ref().map(Inbox::url),
             services,
         }
@@ -158,21 +148,19 @@ impl Supervisor {
         let Some(running) = self.running.get().filter(|_| phase == Phase::Up) else {
             return Err(CliError::WrongPhase { phase: phase.name() });
         };
-        let process = running.process(name)?;
-        Ok(match action {
-            Action::Stop => format!("{name} stopped: {}", process.stop().await?),
-            Action::Kill => format!("{name} killed: {}", process.kill().await?),
-            Action::Pause => process.pause().await.map(|()| format!("{name} paused"))?,
-            Action::Resume => process.resume().await.map(|()| format!("{name} resumed"))?,
-            Action::Start => {
-                process.start().await?;
-                running.wait_ready(name).await.map(|()| format!("{name} started"))?
+        match &running.inbox {
+            Some(inbox) if inbox.process.name() == name => {
+                let done = system::act(action, &inbox.process).await?;
+                if matches!(action, Action::Start | Action::Restart) {
+                    inbox.wait_ready().await?;
+                }
+                Ok(done)
             }
-            Action::Restart => {
-                process.restart().await?;
-                running.wait_ready(name).await.map(|()| format!("{name} restarted"))?
+            _ if !running.names().iter().any(|known| known == name) => {
+                Err(TestbedError::NoSuchProcess { name: name.to_owned(), known: running.names() }.into())
             }
-        })
+            _ => Ok(running.system.act(action, name).await?),
+        }
     }
 
     /// Says so when a process ends that nobody asked to, and keeps the rest running.
@@ -197,6 +185,40 @@ impl Supervisor {
     }
 }
 
+async fn start_single(plan: Plan, token: String, slack_webhook_url: String) -> Result<System, TestbedError> {
+    let stores = Stores::start(plan.state.path()).await?;
+    let mut builder = Topology::builder()
+        .stores(stores)
+        .folder(plan.state.path())
+        .port(plan.port)
+        .token(token)
+        .slack_webhook_url(slack_webhook_url)
+        .inherit_env();
+    if set_variable(LOG_FORMAT).is_none() {
+        builder = builder.env(LOG_FORMAT, "human");
+    }
+    if let Some(config) = plan.config {
+        builder = builder.config_file(config);
+    }
+    Ok(System::Single(Box::new(builder.start().await?)))
+}
+
+async fn start_ha(plan: Plan, token: String, slack_webhook_url: String) -> Result<System, TestbedError> {
+    let mut builder = Ha::builder()
+        .folder(plan.state.path())
+        .port(plan.port)
+        .token(token)
+        .slack_webhook_url(slack_webhook_url)
+        .inherit_env();
+    if set_variable(LOG_FORMAT).is_none() {
+        builder = builder.env(LOG_FORMAT, "human");
+    }
+    if let Some(config) = plan.config {
+        builder = builder.config_file(config);
+    }
+    Ok(System::Ha(Box::new(builder.start().await?)))
+}
+
 /// The most likely failures, found before anything is started.
 fn check(plan: &Plan) -> Result<(), TestbedError> {
     drop(Port::fixed(plan.port)?);
@@ -213,29 +235,16 @@ fn set_variable(name: &str) -> Option<String> {
 impl Running {
     fn names(&self) -> Vec<String> {
         let inbox = self.inbox.iter().map(|inbox| &inbox.process);
-        self.topology.processes().into_iter().chain(inbox).map(|process| process.name().to_owned()).collect()
+        self.system.processes().into_iter().chain(inbox).map(|process| process.name().to_owned()).collect()
     }
 
     fn process(&self, name: &str) -> Result<&Process, TestbedError> {
         let inbox = self.inbox.iter().map(|inbox| &inbox.process);
-        let mut processes = self.topology.processes().into_iter().chain(inbox);
+        let mut processes = self.system.processes().into_iter().chain(inbox);
         processes
             .find(|process| process.name() == name)
             .ok_or_else(|| TestbedError::NoSuchProcess { name: name.to_owned(), known: self.names() })
     }
-
-    async fn wait_ready(&self, name: &str) -> Result<(), TestbedError> {
-        match &self.inbox {
-            Some(inbox) if inbox.process.name() == name => inbox.wait_ready().await,
-            _ => self.topology.wait_ready(name).await,
-        }
-    }
-}
-
-async fn member_status(member: Member<'_>) -> ProcessStatus {
-    let process = member.process();
-    let pid = process.pid();
-    ProcessStatus { name: process.name().to_owned(), pid, ready: pid.is_some() && member.probe().await.is_ok() }
 }
 
 impl Inbox {
@@ -264,6 +273,11 @@ impl Inbox {
 
     async fn status(&self) -> ProcessStatus {
         let pid = self.process.pid();
-        ProcessStatus { name: self.process.name().to_owned(), pid, ready: pid.is_some() && self.probe().await.is_ok() }
+        ProcessStatus {
+            name: self.process.name().to_owned(),
+            pid,
+            ready: pid.is_some() && self.probe().await.is_ok(),
+            note: None,
+        }
     }
 }

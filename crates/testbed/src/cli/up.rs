@@ -36,6 +36,9 @@ pub(crate) struct UpArgs {
     /// The configuration file; `tocsin.yaml` in the current folder unless given.
     #[arg(long, value_name = "FILE", env = "TOCSIN_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
+    /// Start three of each store, of which any one may fail, and two of each service.
+    #[arg(long)]
+    ha: bool,
     /// Return when everything is up, and keep running in the background.
     #[arg(long)]
     detach: bool,
@@ -72,7 +75,7 @@ pub(crate) async fn up(args: UpArgs) -> Result<ExitCode, CliError> {
     if args.detached {
         setsid().map_err(|source| CliError::System { doing: "leaving the terminal", source })?;
     }
-    supervise(Plan { state, port: args.port, config }, lock, !args.detached).await
+    supervise(Plan { state, port: args.port, config, is_ha: args.ha }, lock, !args.detached).await
 }
 
 /// Waits for another `up` of this state folder.
@@ -137,6 +140,9 @@ async fn detach(args: &UpArgs, state: &StateFolder, config: Option<&Path>) -> Re
     let errors = output.try_clone().map_err(CliError::file("open", &log))?;
     let mut command = Command::new(std::env::current_exe().map_err(CliError::OwnPath)?);
     command.args(["up", "--detached", "--port", &args.port.to_string()]).arg("--state").arg(state.path());
+    if args.ha {
+        command.arg("--ha");
+    }
     if let Some(config) = config {
         command.arg("--config").arg(config);
     }

@@ -32,6 +32,10 @@ pub struct Spec {
     pub log: PathBuf,
     /// The account that it runs as; ours when `None`.
     pub account: Option<Account>,
+    /// The network namespace that it runs in, as a file; ours when `None`.
+    pub namespace: Option<PathBuf>,
+    /// The signal that it gets when this program dies.
+    pub death_signal: &'static str,
     /// What asks it to stop: `SIGTERM`, for Postgres `SIGINT` (which there means: fast, without waiting for clients).
     pub stop_signal: Signal,
     /// How long it may take to stop before it is killed.
@@ -52,6 +56,8 @@ impl Spec {
             scrub_env: false,
             folder: None,
             account: None,
+            namespace: None,
+            death_signal: "KILL",
             stop_signal: Signal::SIGTERM,
             stop_deadline: Duration::from_secs(30),
         }
@@ -71,10 +77,19 @@ impl Spec {
         self
     }
 
-    /// The command line, wrapped into `setpriv`, which asks for the parent-death signal and changes the account.
+    /// The command line, wrapped into `setpriv`, which asks for the parent-death signal and changes the account, and that into
+    /// `nsenter` if it runs in a network of its own.
     pub(super) fn command(&self, setpriv: &Path) -> Command {
-        let mut command = Command::new(setpriv);
-        command.args(["--pdeathsig", "KILL"]);
+        let mut command = match &self.namespace {
+            None => Command::new(setpriv),
+            Some(namespace) => {
+                // Beside it, in the same package.
+                let mut command = Command::new(setpriv.with_file_name("nsenter"));
+                command.arg(format!("--net={}", namespace.display())).arg("--").arg(setpriv);
+                command
+            }
+        };
+        command.args(["--pdeathsig", self.death_signal]);
         if let Some(account) = &self.account {
             command.args(account.setpriv_args());
             command.env("HOME", "/").env("USER", &account.name).env("LOGNAME", &account.name);

@@ -12,7 +12,7 @@ use crate::process::{Account, Spec, processes_in};
 use crate::{Port, Process, Result, TestbedError, poll, programs};
 
 /// The superuser that `initdb` makes.
-pub(super) const ROLE: &str = "tocsin";
+pub(crate) const ROLE: &str = "tocsin";
 /// The database of a Tocsin that has this Postgres for itself.
 const DATABASE: &str = "tocsin";
 /// The database that `initdb` makes, for statements about other databases.
@@ -156,7 +156,7 @@ fn server_args(data: &Path, port: u16) -> Vec<std::ffi::OsString> {
 }
 
 /// Makes the folder and hands it to the account that Postgres runs as.
-fn prepare_folder(folder: &Path, account: Option<&Account>) -> Result<()> {
+pub(crate) fn prepare_folder(folder: &Path, account: Option<&Account>) -> Result<()> {
     fs::create_dir_all(folder).map_err(TestbedError::file("create", folder))?;
     let Some(account) = account else { return Ok(()) };
     account.own(folder)?;
@@ -198,7 +198,7 @@ fn binaries_for(data: &Path) -> Result<PathBuf> {
 /// What a server that was killed leaves behind: backends that have not noticed yet, and `postmaster.pid`. Postgres takes
 /// the latter for a living server when its process id has been given to somebody else, so it goes once we know that
 /// nobody works in the folder. (Postgres and its backends all work in the data folder.)
-async fn remove_leftovers(data: &Path) -> Result<()> {
+pub(crate) async fn remove_leftovers(data: &Path) -> Result<()> {
     let gone = poll::until("the earlier Postgres to end", LEFTOVER_DEADLINE, async || {
         poll::expect(processes_in(data), Vec::is_empty)
     })

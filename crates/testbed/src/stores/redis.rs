@@ -87,6 +87,12 @@ impl Redis {
         &self.process
     }
 
+    /// Its port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.number()
+    }
+
     /// `redis://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
@@ -190,7 +196,7 @@ fn is_online(info: &str, port: u16) -> bool {
 }
 
 /// The users as shipped, with whom anybody on this machine may log in, and the default user as administrator.
-fn open_users() -> String {
+pub(crate) fn open_users() -> String {
     USERS.replace("user default off resetpass", "user default on nopass ~* &* +@all").replace("resetpass", "nopass")
 }
 

@@ -30,12 +30,15 @@ pub struct TopologyBuilder {
     counts: BTreeMap<Service, usize>,
     config: Config,
     env: Vec<(Option<Service>, OsString, OsString)>,
+    env_of_processes: Vec<(String, OsString, OsString)>,
     inherits_env: bool,
     wanted: Wanted,
     port: Option<u16>,
     folder: Option<PathBuf>,
     token: Option<String>,
     slack_webhook_url: Option<String>,
+    /// Folders with binaries, for all processes or for one.
+    binaries: Vec<(Option<String>, PathBuf)>,
 }
 
 #[derive(Debug)]
@@ -62,12 +65,14 @@ impl Default for TopologyBuilder {
             counts: Service::ALL.into_iter().map(|service| (service, 1)).collect(),
             config: Config::BuiltIn,
             env: Vec::new(),
+            env_of_processes: Vec::new(),
             inherits_env: false,
             wanted: Wanted::FreshTenant,
             port: None,
             folder: None,
             token: None,
             slack_webhook_url: None,
+            binaries: Vec::new(),
         }
     }
 }
@@ -100,6 +105,17 @@ impl TopologyBuilder {
     /// Sets a variable for all processes of one service.
     pub fn env_for(mut self, service: Service, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((Some(service), name.into(), value.into()));
+        self
+    }
+
+    /// Sets a variable for the one process of this name, such as `worker-1`.
+    pub fn env_for_process(
+        mut self,
+        process: impl Into<String>,
+        name: impl Into<OsString>,
+        value: impl Into<OsString>,
+    ) -> Self {
+        self.env_of_processes.push((process.into(), name.into(), value.into()));
         self
     }
 
@@ -159,6 +175,32 @@ impl TopologyBuilder {
         self
     }
 
+    /// Take the services' binaries from this folder.
+    pub fn binaries(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.binaries.push((None, folder.into()));
+        self
+    }
+
+    /// Take the binary of one process, such as `worker-2`, from this folder: another version.
+    pub fn binaries_of(mut self, process: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
+        self.binaries.push((Some(process.into()), folder.into()));
+        self
+    }
+
+    pub(crate) fn fixed_port(&self) -> Option<u16> {
+        self.port
+    }
+
+    pub(crate) fn given_token(&self) -> Option<String> {
+        self.token.clone()
+    }
+
+    /// What to start, with its configuration in `folder` and its front door on `port`; where its stores are is left open.
+    pub(crate) fn plan_in(&self, folder: &Path, token: &str, port: u16) -> Result<Vec<Planned>> {
+        let config = self.write_config(folder)?;
+        self.plan(&Common { folder, token, config: config.as_deref(), port })
+    }
+
     /// Starts everything, in order, and waits until the front door has healthy servers.
     ///
     /// # Errors
@@ -169,12 +211,18 @@ impl TopologyBuilder {
         // The port first: a taken one is the most likely failure and the cheapest to find.
         let port = self.port.map_or_else(Port::free, Port::fixed)?;
         let token = self.token.clone().unwrap_or_else(random_token);
-        let config = self.write_config(folder.path())?;
-        let common = Common { folder: folder.path(), token: &token, config: config.as_deref(), port: port.number() };
-        let plan = self.plan(&common)?;
+        let plan = self.plan_in(folder.path(), &token, port.number())?;
         let backing = back(self.wanted, folder.path()).await?;
         tracing::info!("starting {} services", plan.len());
-        let services = start_services(plan, &backing.tenant).await?;
+        let tenant = &backing.tenant;
+        let services = start_services(plan, |service| {
+            vec![
+                ("TOCSIN_REDIS_URL", tenant.redis_url_for(service)),
+                ("TOCSIN_REDIS_PREFIX", tenant.redis_prefix().to_owned()),
+                ("TOCSIN_DATABASE_URL", tenant.database_url_for(service)),
+            ]
+        })
+        .await?;
         let front_door = FrontDoor::start(
             folder.path(),
             port,
@@ -185,7 +233,7 @@ impl TopologyBuilder {
         Ok(Topology { front_door, services, backing, token, folder })
     }
 
-    fn make_folder(&self) -> Result<Folder> {
+    pub(crate) fn make_folder(&self) -> Result<Folder> {
         if let Some(path) = &self.folder {
             fs::create_dir_all(path).map_err(TestbedError::file("create", path))?;
             return Ok(Folder::Given(path.clone()));
@@ -211,20 +259,30 @@ impl TopologyBuilder {
     }
 
     /// One specification and port for each service process.
-    fn plan(&self, common: &Common<'_>) -> Result<Vec<(Service, Spec, Port)>> {
+    fn plan(&self, common: &Common<'_>) -> Result<Vec<Planned>> {
         let mut plan = Vec::new();
         for service in Service::ALL {
-            let program = programs::service(service)?;
             for number in 1..=self.counts.get(&service).copied().unwrap_or(0) {
                 let port = Port::free()?;
                 let name = format!("{service}-{number}");
-                let mut spec = Spec::new(name, &program, &common.folder.join("logs"));
+                let program = self.program(service, &name)?;
+                let mut spec = Spec::new(name, program, &common.folder.join("logs"));
                 spec.scrub_env = !self.inherits_env;
                 spec.env = self.service_env(service, &spec.name, &port, common);
-                plan.push((service, spec, port));
+                plan.push(Planned { service, spec, port });
             }
         }
         Ok(plan)
+    }
+
+    fn program(&self, service: Service, process: &str) -> Result<PathBuf> {
+        let is_for = |only: &Option<String>| only.as_ref().is_none_or(|only| only == process);
+        let Some((_, folder)) = self.binaries.iter().rev().find(|(only, _)| is_for(only)) else {
+            return programs::service(service);
+        };
+        let (name, program) = (service.binary(), folder.join(service.binary()));
+        let missing = || TestbedError::ServiceNotBuilt { name, folder: folder.clone() };
+        program.is_file().then_some(program).ok_or_else(missing)
     }
 
     fn service_env(&self, service: Service, name: &str, port: &Port, common: &Common<'_>) -> Vec<(OsString, OsString)> {
@@ -248,7 +306,28 @@ impl TopologyBuilder {
         env.extend(common.config.map(|path| ("TOCSIN_CONFIG".into(), path.into())));
         let extra = self.env.iter().filter(|(only, ..)| only.is_none_or(|only| only == service));
         env.extend(extra.map(|(_, name, value)| (name.clone(), value.clone())));
+        let of_process = self.env_of_processes.iter().filter(|(process, ..)| process == name);
+        env.extend(of_process.map(|(_, name, value)| (name.clone(), value.clone())));
         env
+    }
+}
+
+/// A service process that is to be started.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    service: Service,
+    spec: Spec,
+    port: Port,
+}
+
+impl Planned {
+    pub(crate) fn service(&self) -> Service {
+        self.service
+    }
+
+    /// What the front door needs to know of it.
+    pub(crate) fn server(&self) -> Server {
+        Server { name: self.spec.name.clone(), port: self.port.number() }
     }
 }
 
@@ -273,13 +352,14 @@ async fn back(wanted: Wanted, folder: &Path) -> Result<Backing> {
     Ok(Backing { tenant, stores: Some(stores) })
 }
 
-async fn start_services(plan: Vec<(Service, Spec, Port)>, tenant: &Tenant) -> Result<Vec<ServiceProcess>> {
+/// Starts them with what says where their stores are, and waits until they are ready.
+pub(crate) async fn start_services(
+    plan: Vec<Planned>,
+    stores: impl Fn(Service) -> Vec<(&'static str, String)>,
+) -> Result<Vec<ServiceProcess>> {
     let mut services = Vec::with_capacity(plan.len());
-    for (service, spec, port) in plan {
-        let spec = spec
-            .env("TOCSIN_REDIS_URL", tenant.redis_url_for(service))
-            .env("TOCSIN_REDIS_PREFIX", tenant.redis_prefix())
-            .env("TOCSIN_DATABASE_URL", tenant.database_url_for(service));
+    for Planned { service, spec, port } in plan {
+        let spec = stores(service).into_iter().fold(spec, |spec, (name, value)| spec.env(name, value));
         let process = Process::new(spec);
         process.start().await?;
         services.push(ServiceProcess { service, process, port });

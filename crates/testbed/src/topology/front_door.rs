@@ -30,21 +30,32 @@ impl FrontDoor {
     /// # Errors
     /// When `haproxy` is missing, does not start, or finds no healthy server.
     pub async fn start(folder: &Path, port: Port, ingest: &[Server], api: &[Server]) -> Result<Self> {
+        let front_door = Self::launch(folder, port, ingest, api, "").await?;
+        front_door.wait_ready().await?;
+        Ok(front_door)
+    }
+
+    /// As [`FrontDoor::start`], with more configuration, and without waiting for healthy servers.
+    pub(crate) async fn launch(
+        folder: &Path,
+        port: Port,
+        ingest: &[Server],
+        api: &[Server],
+        more: &str,
+    ) -> Result<Self> {
         let statistics = Port::free()?;
-        let text = config::render(port.number(), statistics.number(), ingest, api);
+        let text = config::render(port.number(), statistics.number(), ingest, api) + more;
         let file = folder.join("haproxy.cfg");
         fs::create_dir_all(folder).map_err(TestbedError::file("create", folder))?;
         fs::write(&file, text).map_err(TestbedError::file("write", &file))?;
-        // `-db`: stay in the foreground.
-        let mut spec = Spec::new("haproxy", programs::system("haproxy", "haproxy")?, &folder.join("logs")).args([
-            "-db".as_ref(),
-            "-f".as_ref(),
-            file.as_os_str(),
-        ]);
+        // `-db`: stay in the foreground; `-W`: with a master that can replace its worker.
+        let flags: &[&str] = if more.is_empty() { &["-db"] } else { &["-W", "-db"] };
+        let program = programs::system("haproxy", "haproxy")?;
+        let mut spec = Spec::new("haproxy", program, &folder.join("logs"));
+        spec = spec.args(flags).args(["-f".as_ref(), file.as_os_str()]);
         spec.stop_deadline = STOP_DEADLINE;
         let front_door = Self { process: Process::new(spec), port, statistics };
         front_door.process.start().await?;
-        front_door.wait_ready().await?;
         Ok(front_door)
     }
 

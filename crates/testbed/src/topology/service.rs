@@ -57,9 +57,9 @@ impl fmt::Display for Service {
 /// One process of a service.
 #[derive(Debug)]
 pub struct ServiceProcess {
-    pub(super) service: Service,
-    pub(super) process: Process,
-    pub(super) port: Port,
+    pub(crate) service: Service,
+    pub(crate) process: Process,
+    pub(crate) port: Port,
 }
 
 impl ServiceProcess {

@@ -5,6 +5,7 @@
 mod bed;
 mod bench;
 mod demo;
+mod ha;
 mod proof;
 mod turn;
 mod up;

@@ -74,5 +74,10 @@ impl Drop for Worker {
 /// How a test reaches the Redis of an api.
 pub(crate) fn bus(api: &Api) -> BusConfig {
     let tenant = api.topology.tenant();
-    BusConfig { url: tenant.redis_url().into(), prefix: tenant.redis_prefix().to_owned(), command_timeout: DEADLINE }
+    BusConfig {
+        url: tenant.redis_url().into(),
+        sentinels: None,
+        prefix: tenant.redis_prefix().to_owned(),
+        command_timeout: DEADLINE,
+    }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tocsin_testbed::http;
 use tocsin_testbed::load::{open_loop, percentile};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -21,9 +22,11 @@ const DRIP: Duration = Duration::from_millis(250);
 const SLOW: usize = 50;
 /// Clients that connect and say nothing.
 const IDLE: usize = 1_000;
-/// Honest requests in a second, and what one of a hundred waits at most.
+/// Honest requests in a second, and how long they are watched before the slow clients come.
 const RATE: u32 = 50;
-const MAX_P99: Duration = Duration::from_millis(200);
+const BEFORE: Duration = Duration::from_secs(4);
+/// What nineteen of twenty honest requests may wait longer than before, at most.
+const MAX_P95_MORE: Duration = Duration::from_millis(200);
 
 const HEAD: &str = "POST /api/v1/webhooks/generic HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n";
 
@@ -70,7 +73,7 @@ fn assert_cut_off(ends: &[End], what: &str, status: &str) {
     }
 }
 
-async fn assert_slow_clients_disturb_nobody(system: &System, url: &str) {
+async fn assert_slow_clients_disturb_nobody(url: &str) {
     let address = url.trim_start_matches("http://");
     let times = |count: usize, start: String, more: &'static str| {
         join_all((0..count).map(move |_| drip(address, start.clone(), more)))
@@ -78,32 +81,43 @@ async fn assert_slow_clients_disturb_nobody(system: &System, url: &str) {
     let heads = times(SLOW, HEAD.to_owned(), "X: y\r\n");
     let bodies = times(SLOW, format!("{HEAD}Content-Length: 1000\r\n\r\n{{"), " ");
     let idle = times(IDLE, String::new(), "");
-    let honest = open_loop(RATE * u32::try_from(CUT_OFF.as_secs()).unwrap(), CUT_OFF, |number| {
-        let name = format!("honest-{number}");
-        let request = system.client.post(format!("{url}/api/v1/webhooks/generic")).json(&alert(&name, "firing"));
-        async move { request.send().await.map(|response| response.status()) }
-    });
-    let (heads, bodies, idle, honest) = tokio::join!(heads, bodies, idle, honest);
+    let before = honest(url, BEFORE).await;
+    let (heads, bodies, idle, during) = tokio::join!(heads, bodies, idle, honest(url, CUT_OFF));
 
     assert_cut_off(&heads, "a head that never ends", "408");
     assert_cut_off(&bodies, "a body that never ends", "408");
     assert!(idle.iter().all(|end| end.after < CUT_OFF), "connections that say nothing are closed");
-    assert!(honest.iter().all(|answer| answer.value.as_ref().is_ok_and(|status| *status == 200)), "{honest:?}");
-    let took: Vec<_> = honest.iter().map(|answer| answer.took).collect();
-    let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| percentile(&took, share));
-    assert!(p99 < MAX_P99, "others waited {p50:?}, {p99:?} (99 %), {max:?} (at most)");
+    let [before, during] = [before, during].map(|took| percentile(&took, 0.95));
+    assert!(during < before + MAX_P95_MORE, "of twenty one waited {before:?}, and {during:?} beside slow clients");
+}
+
+/// How long each of the honest requests took; all are accepted. Each has a connection of its own: a client that keeps
+/// connections also opens some that it then does not need, and those are cut off for saying nothing, maybe at the very
+/// moment at which it does use them.
+async fn honest(url: &str, during: Duration) -> Vec<Duration> {
+    let client = http::client_builder().pool_max_idle_per_host(0).timeout(CUT_OFF).build().unwrap();
+    let answers = open_loop(RATE * u32::try_from(during.as_secs()).unwrap(), during, |number| {
+        let name = format!("honest-{number}");
+        let request = client.post(format!("{url}/api/v1/webhooks/generic")).json(&alert(&name, "firing"));
+        async move { request.send().await.map(|response| response.status()) }
+    })
+    .await;
+    let refused: Vec<_> =
+        answers.iter().filter(|answer| !answer.value.as_ref().is_ok_and(|status| *status == 200)).collect();
+    assert!(refused.is_empty(), "{} of {} honest requests: {refused:?}", refused.len(), answers.len());
+    answers.iter().map(|answer| answer.took).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_clients_of_the_front_door_are_cut_off_and_disturb_nobody() {
     let system = System::start_alone(|builder| builder).await;
-    assert_slow_clients_disturb_nobody(&system, &system.topology.url()).await;
+    assert_slow_clients_disturb_nobody(&system.topology.url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_clients_of_ingest_itself_are_cut_off_and_disturb_nobody() {
     let system = System::start_alone(|builder| builder).await;
-    assert_slow_clients_disturb_nobody(&system, &system.topology.service_url("ingest-1").unwrap()).await;
+    assert_slow_clients_disturb_nobody(&system.topology.service_url("ingest-1").unwrap()).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,298 @@
+//! The system that is broken.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rand::Rng as _;
+use sha2::{Digest as _, Sha256};
+use tocsin_testbed::doubles::Recorder;
+use tocsin_testbed::stores::migrate;
+use tocsin_testbed::{Database, KeySpace, Service, Stores, Tenant, Topology, poll};
+use tokio::process::Command;
+
+use crate::error::{ChaosError, Result};
+use crate::scenario::{Scenario, Setting};
+use crate::wire::Wire;
+
+/// Of each service.
+const EACH: usize = 2;
+/// Where the receiver is told.
+const RECEIVER_PATH: &str = "/chaos";
+/// The disk that fills up.
+const SMALL_DISK: &str = "size=256m,mode=0711";
+/// Its clock, which libfaketime reads again and again.
+pub(crate) const CLOCK_FILE: &str = "clock";
+/// Where Debian keeps it, below the folder of the machine's architecture.
+const FAKETIME: &str = "faketime/libfaketime.so.1";
+/// How long the system may take until it is whole again after a scenario.
+const SETTLE: Duration = Duration::from_secs(30);
+
+/// A running system with its receiver.
+pub(crate) struct Stage {
+    pub(crate) topology: Topology,
+    pub(crate) receiver: Recorder,
+    pub(crate) key: String,
+    folder: PathBuf,
+    /// When the system reaches its stores by wires.
+    pub(crate) wires: Vec<Wire>,
+    /// When they are not the topology's.
+    stores: Option<Stores>,
+    disk: Option<Disk>,
+}
+
+impl Stage {
+    /// Starts one in `folder`, as this scenario needs it.
+    pub(crate) async fn start(setting: Setting, scenario: Scenario, folder: &Path) -> Result<Self> {
+        let Setting::Single = setting;
+        let (receiver, key) = (Recorder::start()?, random_name());
+        std::fs::create_dir_all(folder).map_err(ChaosError::file("create", folder))?;
+        let mut builder = Topology::builder().folder(folder).config_text(config(&key, &receiver.url()));
+        for service in Service::ALL {
+            builder = builder.count(service, EACH);
+        }
+        let (mut stores, mut wires, mut disk) = (None, Vec::new(), None);
+        match scenario {
+            Scenario::SlowNetwork => {
+                let own = Stores::start(folder).await?;
+                migrate(&own.postgres().url()).await?;
+                let (redis, postgres) = (own.redis().url(), own.postgres().url());
+                let (redis_wire, postgres_wire) =
+                    (Wire::open(port_of(&redis)?).await?, Wire::open(port_of(&postgres)?).await?);
+                let keys = KeySpace::at(through(&redis, &redis_wire)?, "tocsin");
+                builder = builder.tenant(Tenant::new(keys, Database::at(through(&postgres, &postgres_wire)?)));
+                wires.extend([redis_wire, postgres_wire]);
+                stores = Some(own);
+            }
+            Scenario::PostgresFull => {
+                disk = Some(Disk::mount(&folder.join("postgres")).await?);
+                builder = builder.own_stores();
+            }
+            Scenario::ClockJump => {
+                builder = with_a_clock(builder.own_stores(), folder)?;
+            }
+            _ => builder = builder.own_stores(),
+        }
+        let topology = builder.start().await?;
+        Ok(Self { topology, receiver, key, folder: folder.to_owned(), wires, stores, disk })
+    }
+
+    /// Each service's own address.
+    pub(crate) fn services(&self) -> Vec<(String, String)> {
+        let processes = Service::ALL.into_iter().flat_map(|service| self.topology.services(service));
+        processes.map(|process| (process.process().name().to_owned(), process.url())).collect()
+    }
+
+    /// The names of the processes of a service.
+    pub(crate) fn names(&self, service: Service) -> BTreeSet<String> {
+        self.topology.services(service).map(|process| process.process().name().to_owned()).collect()
+    }
+
+    /// Its stores.
+    pub(crate) fn stores(&self) -> Result<&Stores> {
+        let own = self.topology.stores().or(self.stores.as_ref());
+        own.ok_or(ChaosError::Needs { scenario: "it", need: "stores of its own" })
+    }
+
+    /// The folder with its data and logs.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The disk that fills up.
+    pub(crate) fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
+    }
+
+    /// The rows that a query gives.
+    pub(crate) async fn sql(&self, sql: &str) -> Result<Vec<Vec<String>>> {
+        Ok(self.topology.tenant().sql(sql).await?)
+    }
+
+    /// The one number that a query gives.
+    pub(crate) async fn count(&self, sql: &str) -> Result<usize> {
+        let rows = self.sql(sql).await?;
+        let number = rows.first().and_then(|row| row.first()).and_then(|text| text.parse().ok());
+        number.ok_or_else(|| ChaosError::Program { program: "psql", said: format!("{rows:?}") })
+    }
+
+    /// Waits until everything that was accepted is applied.
+    pub(crate) async fn wait_until_drained(&self, deadline: Duration) -> Result<()> {
+        let drained = self.topology.wait_until_drained(deadline).await;
+        drained.map_err(|error| ChaosError::Restless { waited: deadline, left: error.to_string() })
+    }
+
+    /// Whether its state is as it must be.
+    pub(crate) async fn verify(&self) -> Result<()> {
+        Ok(self.topology.verify().await?)
+    }
+
+    /// Waits until everything runs and is ready.
+    pub(crate) async fn settle(&self) -> Result<()> {
+        for member in self.topology.members() {
+            poll::until(format!("{} to be ready", member.process().name()), SETTLE, async || member.probe().await)
+                .await?;
+        }
+        for name in self.names(Service::Ingest).iter().chain(&self.names(Service::Api)) {
+            self.topology.front_door().wait_until_server_is(name, true, SETTLE).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops it in order.
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.topology.stop().await?;
+        if let Some(stores) = &self.stores {
+            stores.stop().await?;
+        }
+        if let Some(disk) = self.disk {
+            disk.unmount().await?;
+        }
+        Ok(())
+    }
+}
+
+/// A small file system of its own.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    folder: PathBuf,
+}
+
+impl Disk {
+    async fn mount(folder: &Path) -> Result<Self> {
+        if !nix::unistd::geteuid().is_root() {
+            let need = "root, who alone may mount a small file system";
+            return Err(ChaosError::Needs { scenario: Scenario::PostgresFull.name(), need });
+        }
+        std::fs::create_dir_all(folder).map_err(ChaosError::file("create", folder))?;
+        let arguments = ["-t".as_ref(), "tmpfs".as_ref(), "-o".as_ref(), SMALL_DISK.as_ref(), "tmpfs".as_ref()];
+        program("mount", arguments.into_iter().chain([folder.as_os_str()])).await?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Fills what is free.
+    pub(crate) async fn fill(&self) -> Result<()> {
+        let path = self.folder.join("ballast");
+        let mut file = tokio::fs::File::create(&path).await.map_err(ChaosError::file("create", &path))?;
+        let chunk = vec![0; 1024 * 1024];
+        // Until there is no space.
+        while tokio::io::AsyncWriteExt::write_all(&mut file, &chunk).await.is_ok() {}
+        Ok(())
+    }
+
+    /// Frees it again.
+    pub(crate) async fn free(&self) -> Result<()> {
+        let path = self.folder.join("ballast");
+        tokio::fs::remove_file(&path).await.map_err(ChaosError::file("delete", path))
+    }
+
+    async fn unmount(&self) -> Result<()> {
+        program("umount", ["--lazy".as_ref(), self.folder.as_os_str()]).await
+    }
+}
+
+impl Drop for Disk {
+    /// For a run that was given up: when it was unmounted before, there is nothing to do.
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg("--lazy")
+            .arg(&self.folder)
+            .stderr(std::process::Stdio::null())
+            .status();
+    }
+}
+
+/// The first of each service runs by a clock that a file sets right or wrong; the others by that of the machine.
+fn with_a_clock(
+    mut builder: tocsin_testbed::topology::TopologyBuilder,
+    folder: &Path,
+) -> Result<tocsin_testbed::topology::TopologyBuilder> {
+    let library = std::fs::read_dir("/usr/lib")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join(FAKETIME))
+        .find(|path| path.is_file());
+    let need = "libfaketime: apt-get install libfaketime";
+    let library = library.ok_or(ChaosError::Needs { scenario: Scenario::ClockJump.name(), need })?;
+    for service in Service::ALL {
+        let clock = folder.join(format!("{CLOCK_FILE}-{service}-1"));
+        std::fs::write(&clock, "+0s\n").map_err(ChaosError::file("write", &clock))?;
+        let name = format!("{service}-1");
+        for (variable, value) in [
+            ("LD_PRELOAD", library.as_os_str()),
+            ("FAKETIME_TIMESTAMP_FILE", clock.as_os_str()),
+            // Read again whenever it was looked at a tenth of a second ago.
+            ("FAKETIME_CACHE_DURATION", "0.1".as_ref()),
+            // Timers run by another clock, which does not jump on a real machine either.
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".as_ref()),
+        ] {
+            builder = builder.env_for_process(&name, variable, value);
+        }
+    }
+    Ok(builder)
+}
+
+/// An integration without a limit, and an incident with a notice of its own for each alert.
+fn config(key: &str, receiver: &str) -> String {
+    let sha256 = hex::encode(Sha256::digest(key));
+    format!(
+        "integrations: [{{name: chaos, keys: [{{sha256: {sha256}}}], \
+         limit: {{per_minute: 60000000, over_limit: reject}}}}]\n\
+         api: {{limit: {{per_minute: 600000}}, tokens: [{{name: chaos, sha256_env: TOCSIN_DEMO_TOKEN_SHA256, \
+         scopes: [read]}}]}}\n\
+         route: {{receiver: chaos, group_by: [run, number], group_wait: 0s}}\n\
+         receivers: [{{name: chaos, webhook: \
+         {{url: \"{receiver}{RECEIVER_PATH}\", allow_private: true, per_second: 1000}}}}]\n"
+    )
+}
+
+/// Runs a program of the system.
+async fn program<'a>(name: &'static str, arguments: impl IntoIterator<Item = &'a std::ffi::OsStr>) -> Result<()> {
+    let output = Command::new(name).args(arguments).output().await.map_err(ChaosError::file("run", name))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(ChaosError::Program { program: name, said: String::from_utf8_lossy(&output.stderr).trim().to_owned() })
+}
+
+/// `scheme://…:PORT/…`: where the port is.
+fn port_range(url: &str) -> Option<std::ops::Range<usize>> {
+    let host = url.find("://")? + 3;
+    let end = url[host..].find('/').map_or(url.len(), |slash| host + slash);
+    let start = url[host..end].rfind(':')? + host + 1;
+    Some(start..end)
+}
+
+fn port_of(url: &str) -> Result<u16> {
+    let port = port_range(url).and_then(|range| url[range].parse().ok());
+    port.ok_or_else(|| ChaosError::Program { program: "the test bed", said: format!("{url} has no port") })
+}
+
+/// The same address at the near end of a wire.
+fn through(url: &str, wire: &Wire) -> Result<String> {
+    let mut url = url.to_owned();
+    let _far = port_of(&url)?;
+    if let Some(range) = port_range(&url) {
+        url.replace_range(range, &wire.port().to_string());
+    }
+    Ok(url)
+}
+
+/// A name nobody else has.
+pub(crate) fn random_name() -> String {
+    hex::encode(rand::rng().random::<[u8; 12]>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_found_in_any_address_of_a_store() {
+        assert_eq!(port_of("redis://127.0.0.1:6390").unwrap(), 6390);
+        assert_eq!(port_of("redis://user:any@127.0.0.1:6390/0").unwrap(), 6390);
+        assert_eq!(port_of("postgres://tocsin@127.0.0.1:5433/tocsin?sslmode=disable").unwrap(), 5433);
+        assert!(port_of("postgres://somewhere/else").is_err());
+    }
+}
