@@ -57,7 +57,8 @@ async fn each_scope_opens_what_the_description_says_and_nothing_else() {
     for operation in &operations {
         let what = format!("{} {}", operation.method, operation.path);
         for (token, scope) in [(READER, "read"), (RESPONDER, "respond"), (ADMIN, "admin")] {
-            let response = operation.request(&api).bearer_auth(token).header("X-Tocsin-Client", "test").send().await.unwrap();
+            let response =
+                operation.request(&api).bearer_auth(token).header("X-Tocsin-Client", "test").send().await.unwrap();
             let status = response.status().as_u16();
             if operation.allows(scope) {
                 assert!(status != 401 && status != 403 && status < 500, "{what} with {scope}: {status}");
