@@ -14,6 +14,7 @@ use std::time::Duration;
 use actix_web::{App, HttpResponse, HttpServer, middleware, web};
 
 pub use client::client_builder;
+use socket2::SockRef;
 use tokio::net::TcpSocket;
 
 pub use problem::Problem;
@@ -37,6 +38,10 @@ const MAX_CONNECTIONS_PER_WORKER: usize = 5_000;
 
 /// Most connections that wait to be taken by a thread; the kernel may allow fewer (`net.core.somaxconn`).
 const BACKLOG: u32 = 4_096;
+
+/// How long a client may take nothing of what is sent to it. One that holds its connection and never reads is cut off after that;
+/// one that reads slowly is not.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The metrics of a service's HTTP server, named by the service.
 #[derive(Debug, Clone, Copy)]
@@ -129,6 +134,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // As the standard library does: a restart shall not wait for connections that are long gone.
     socket.set_reuseaddr(true)?;
+    // Connections have it from the socket that they were accepted on.
+    SockRef::from(&socket).set_tcp_user_timeout(Some(UNREAD_TIMEOUT))?;
     socket.bind(address)?;
     socket.listen(BACKLOG)?.into_std()
 }

@@ -11,6 +11,7 @@ mod error;
 pub mod flood;
 pub mod ingest;
 mod keys;
+pub mod live;
 mod machine;
 pub mod notify;
 mod page;

@@ -7,11 +7,14 @@
 //!
 //! An event's id is a position in the stream. A client that comes back with one gets what it has missed; if that is not known
 //! any more, or while nobody can tell, it gets `reset` and loads everything anew. The same happens to a client that reads more
-//! slowly than things change: nobody waits for it.
+//! slowly than things change: nobody waits for it. One that reads nothing at all is cut off by the HTTP server. Clients that come
+//! back together, as after a restart, share one answer (`resume.rs`).
 
 mod follow;
 mod frame;
+mod resume;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -27,6 +30,7 @@ use tocsin_store::Store;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::{Instant, Interval, interval_at};
 
+use self::resume::Resumes;
 use crate::auth::{Door, Guest, Reader};
 use crate::openapi::{Doc, Table, examples, params};
 use crate::{RETRY_AFTER_SECS, metrics};
@@ -35,8 +39,9 @@ use crate::{RETRY_AFTER_SECS, metrics};
 const MAX_CLIENTS: usize = 4_096;
 /// Batches of changes that a client may be behind.
 const MAX_BEHIND: usize = 256;
-/// Entries that a client which comes back may have missed.
+/// Entries that a client which comes back may have missed, and incidents in them.
 const MAX_MISSED: usize = 1_000;
+const MAX_MISSED_INCIDENTS: usize = 2_000;
 /// Time between two heartbeats. Below what any proxy takes for silence.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Frames that say when to come back, and that nothing has happened.
@@ -53,6 +58,7 @@ pub(crate) struct Events {
     /// Up to which position what has changed was handed out; none while Redis is away.
     position: RwLock<Option<String>>,
     clients: Arc<Semaphore>,
+    resumes: Resumes,
     changes: Changes,
     store: Store,
     shutdown: Shutdown,
@@ -65,6 +71,7 @@ impl Events {
             frames: broadcast::Sender::new(MAX_BEHIND),
             position: RwLock::default(),
             clients: Arc::new(Semaphore::new(MAX_CLIENTS)),
+            resumes: Resumes::default(),
             changes,
             store,
             shutdown,
@@ -82,13 +89,21 @@ impl Events {
     }
 
     /// What a client gets first: what it has missed, and where it is.
-    async fn first(&self, last_id: Option<&str>) -> web::Bytes {
-        let position = self.position();
-        let hello = |rest: String| web::Bytes::from(format!("{HELLO}{rest}"));
+    async fn first(&self, last_id: Option<&str>) -> Arc<[web::Bytes]> {
         let Some(last_id) = last_id else {
             // It loads everything, having asked for this first.
-            return hello(frame::position(position.as_deref()));
+            return opening([frame::position(self.position().as_deref())]);
         };
+        self.resumes.shared(last_id, || self.missed(last_id)).await.unwrap_or_else(|| {
+            tracing::debug!("it takes too long to tell a client what it has missed");
+            opening([frame::reset(self.position().as_deref())])
+        })
+    }
+
+    /// What has changed since a position that a client was told.
+    async fn missed(&self, last_id: &str) -> Arc<[web::Bytes]> {
+        let position = self.position();
+        let reset = |position: Option<&str>| opening([frame::reset(position)]);
         let missed = if is_position(last_id) { self.changes.since(last_id, MAX_MISSED).await } else { Ok(None) };
         let missed = match missed {
             Ok(missed) => missed,
@@ -98,20 +113,26 @@ impl Events {
             }
         };
         let Some(missed) = missed else {
-            return hello(frame::reset(position.as_deref()));
+            return reset(position.as_deref());
         };
         let Some((newest, _)) = missed.last() else {
-            return hello(frame::position(Some(last_id)));
+            return opening([frame::position(Some(last_id))]);
         };
         match follow::load(&self.store, &missed).await {
-            Ok(Some(frames)) => hello(frame::joined(&frames, Some(newest))),
-            Ok(None) => hello(frame::reset(Some(newest))),
+            Ok(Some(frames)) => opening(frame::parts(&frames, Some(newest))),
+            Ok(None) => reset(Some(newest)),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot load what a client has missed");
-                hello(frame::reset(position.as_deref()))
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot load what clients have missed");
+                reset(position.as_deref())
             }
         }
     }
+}
+
+/// What a stream begins with.
+fn opening(parts: impl IntoIterator<Item = String>) -> Arc<[web::Bytes]> {
+    let mut hello = HELLO;
+    parts.into_iter().map(|part| web::Bytes::from(std::mem::take(&mut hello).to_owned() + &part)).collect()
 }
 
 /// Adds the route.
@@ -143,7 +164,8 @@ async fn open(
     let frames = events.frames.subscribe();
     let first = events.first(last_id).await;
     let heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
-    let client = Client { frames, first: Some(first), heartbeat, guest, door, events, _open: Open::new(permit) };
+    let first = first.iter().cloned().collect();
+    let client = Client { frames, first, heartbeat, guest, door, events, _open: Open::new(permit) };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -156,7 +178,7 @@ async fn open(
 /// One who watches.
 struct Client {
     frames: broadcast::Receiver<web::Bytes>,
-    first: Option<web::Bytes>,
+    first: VecDeque<web::Bytes>,
     heartbeat: Interval,
     guest: Guest,
     door: web::Data<Door>,
@@ -168,7 +190,7 @@ impl Client {
     /// What it gets next; nothing more once the process stops, so that it comes back elsewhere, or once it would not be let in
     /// any more.
     async fn next(mut self) -> Option<(Result<web::Bytes, std::convert::Infallible>, Self)> {
-        if let Some(first) = self.first.take() {
+        if let Some(first) = self.first.pop_front() {
             return Some((Ok(first), self));
         }
         let bytes = tokio::select! {

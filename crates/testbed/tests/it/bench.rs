@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tocsin_testbed::bench::worker::Pace;
-use tocsin_testbed::bench::{api, ingest, notify, worker};
+use tocsin_testbed::bench::{api, ingest, live, notify, worker};
 
 use crate::bed::stores::folder;
 use crate::turn::Turn;
@@ -64,4 +64,16 @@ async fn the_bench_of_the_api_reads_everything_from_both_databases() {
     for name in ["list_p95_ms", "detail_p95_ms", "alerts_p95_ms", "search_p95_ms", "growth", "detail_over_bare"] {
         assert!(names.contains(format!("api.{name}").as_str()), "{name} is missing: {report}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bench_of_live_events_finds_each_incident_at_each_client() {
+    let _turn = Turn::alone().await;
+    let folder = folder();
+    let options = live::Options { clients: 50, per_second: 20, during: Duration::from_secs(1) };
+    let report = live::run(options, folder.path()).await.unwrap();
+    println!("{report}");
+    assert!(report.metrics.iter().all(|metric| metric.value() > 0.0), "{report}");
+    let names: Vec<_> = report.metrics.iter().map(|metric| metric.name.as_str()).collect();
+    assert_eq!(names, ["live.clients", "live.delivery_p50_ms", "live.delivery_p99_ms", "rss.api_live_mib"]);
 }

@@ -12,7 +12,7 @@ use tocsin_shared::{IncidentId, SilenceId};
 use tocsin_store::{IncidentRecord, Store, StoreError};
 
 use super::frame::{self, Frame};
-use super::{Events, metrics};
+use super::{Events, MAX_MISSED_INCIDENTS, metrics};
 
 /// Longest wait for entries of the stream.
 const BLOCK: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ pub(super) async fn run(events: Arc<Events>) {
             events.set_position(Some(&position));
             if !is_first {
                 tracing::info!("the stream of changes is followed again; clients load everything anew");
-                hand_out(&events, frame::reset(Some(&position)));
+                hand_out(&events, [frame::reset(Some(&position))]);
             }
             is_first = false;
             follow(&events, &mut seen, position).await;
@@ -103,7 +103,7 @@ async fn follow(events: &Events, seen: &mut Seen, mut position: String) {
 /// Hands out what entries of the stream name. While Postgres is away it is tried again: nothing changes meanwhile.
 async fn pass_on(events: &Events, seen: &mut Seen, entries: &[(String, Change)], position: &str) {
     let Some(named) = Named::in_all(entries) else {
-        hand_out(events, frame::reset(Some(position)));
+        hand_out(events, [frame::reset(Some(position))]);
         return;
     };
     // Without clients there is nobody to load anything for.
@@ -123,7 +123,7 @@ async fn pass_on(events: &Events, seen: &mut Seen, entries: &[(String, Change)],
     frames.extend(named.others());
     if !frames.is_empty() {
         metrics::told(frames.len());
-        hand_out(events, frame::joined(&frames, Some(position)));
+        hand_out(events, frame::parts(&frames, Some(position)));
     }
 }
 
@@ -137,16 +137,18 @@ async fn look(events: &Events, seen: &mut Seen) {
             let frames: Vec<Frame> = records.into_iter().filter_map(|record| seen.fresh(record)).collect();
             if !frames.is_empty() {
                 metrics::told(frames.len());
-                hand_out(events, frame::joined(&frames, None));
+                hand_out(events, frame::parts(&frames, None));
             }
         }
         Err(error) => tracing::debug!(%error, "cannot look for changes"),
     }
 }
 
-fn hand_out(events: &Events, text: String) {
-    // Nobody may be there.
-    let _ = events.frames.send(text.into());
+fn hand_out(events: &Events, parts: impl IntoIterator<Item = String>) {
+    for part in parts {
+        // Nobody may be there.
+        let _ = events.frames.send(part.into());
+    }
 }
 
 /// What entries name, each once.
@@ -180,11 +182,14 @@ impl Named {
     }
 }
 
-/// What entries name, as it is now; `None` if there is a gap among them.
+/// What entries name, as it is now; `None` if there is a gap among them, or too much to tell it one by one.
 pub(super) async fn load(store: &Store, entries: &[(String, Change)]) -> Result<Option<Vec<Frame>>, StoreError> {
     let Some(named) = Named::in_all(entries) else {
         return Ok(None);
     };
+    if named.incidents.len() > MAX_MISSED_INCIDENTS {
+        return Ok(None);
+    }
     let records = store.incidents_get(&named.incidents).await?;
     let incidents = records.into_iter().filter_map(|record| written(Frame::incident(record)));
     Ok(Some(incidents.chain(named.others()).collect()))

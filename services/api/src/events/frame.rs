@@ -37,22 +37,30 @@ impl Frame {
     }
 }
 
-/// Events in one text. The last has the position behind all of them, so that who is cut off in between gets all of them again;
-/// without events the position stands alone, which is no event.
-pub(super) fn joined(frames: &[Frame], position: Option<&str>) -> String {
+/// Length at which a text is long enough, in bytes. What is sent to a client is copied for it, so this, times the clients, is what
+/// a large batch of changes costs at a time; a batch in one text might have megabytes.
+const PART: usize = 32 * 1024;
+
+/// Events in texts of bounded length. The last has the position behind all of them, so that who is cut off in between gets all of
+/// them again; without events the position stands alone, which is no event.
+pub(super) fn parts(frames: &[Frame], position: Option<&str>) -> Vec<String> {
     use std::fmt::Write as _;
 
     let Some((last, others)) = frames.split_last() else {
-        return self::position(position);
+        return vec![self::position(position)];
     };
-    let mut text = String::new();
+    let (mut parts, mut text) = (Vec::new(), String::new());
     // Writing to a String does not fail; JSON has no line breaks of its own.
     for Frame { event, data } in others {
         let _ = write!(text, "event: {event}\ndata: {data}\n\n");
+        if text.len() >= PART {
+            parts.push(std::mem::take(&mut text));
+        }
     }
     let Frame { event, data } = last;
     let _ = write!(text, "{}event: {event}\ndata: {data}\n\n", id(position));
-    text
+    parts.push(text);
+    parts
 }
 
 /// Says that everything is to be loaded anew.
@@ -76,15 +84,25 @@ mod tests {
     #[test]
     fn the_last_event_of_a_batch_has_its_position() {
         let silence = Frame::silence("01990a3e-0000-7000-8000-000000000000".parse().unwrap()).unwrap();
-        let text = joined(&[silence, Frame::dead_letter()], Some("7-1"));
+        let text = parts(&[silence, Frame::dead_letter()], Some("7-1"));
         let expected = "event: silence\ndata: {\"id\":\"01990a3e-0000-7000-8000-000000000000\"}\n\n\
                         id: 7-1\nevent: dead_letter\ndata: {}\n\n";
-        assert_eq!(text, expected);
-        assert_eq!(joined(&[], Some("7-1")), "id: 7-1\n\n");
-        assert_eq!(joined(&[Frame::dead_letter()], None), "event: dead_letter\ndata: {}\n\n");
+        assert_eq!(text, [expected]);
+        assert_eq!(parts(&[], Some("7-1")), ["id: 7-1\n\n"]);
+        assert_eq!(parts(&[Frame::dead_letter()], None), ["event: dead_letter\ndata: {}\n\n"]);
         assert_eq!(
             (reset(Some("7-1")).as_str(), position(None).as_str()),
             ("id: 7-1\nevent: reset\ndata: {}\n\n", "\n")
         );
+    }
+
+    #[test]
+    fn many_events_come_in_parts_and_the_position_comes_last() {
+        let large = Frame { event: "incident", data: "x".repeat(PART / 3) };
+        let texts = parts(&vec![large; 10], Some("7-1"));
+        assert_eq!(texts.len(), 4);
+        assert!(texts.iter().all(|text| text.len() < 2 * PART && text.ends_with("\n\n")));
+        assert_eq!(texts.concat().matches("event: incident").count(), 10);
+        assert!(texts[3].contains("id: 7-1") && !texts[..3].concat().contains("id: "));
     }
 }

@@ -12,15 +12,15 @@ use crate::api::{Api, DEADLINE, READER, RESPONDER, alone, delivery, document, pr
 use crate::worker::bus;
 
 /// One who watches, and what it has not looked at yet.
-struct Watching {
+pub(crate) struct Watching {
     response: Response,
     text: String,
     /// The position that it was told last.
-    position: Option<String>,
+    pub(crate) position: Option<String>,
 }
 
 impl Watching {
-    async fn start(api: &Api, last_id: Option<&str>) -> Self {
+    pub(crate) async fn start(api: &Api, last_id: Option<&str>) -> Self {
         let request = api.client.get(api.url("/api/v1/events")).bearer_auth(READER).header("Accept-Encoding", "gzip");
         let request = last_id.into_iter().fold(request, |request, id| request.header("Last-Event-ID", id));
         let response = request.send().await.unwrap();
@@ -29,7 +29,7 @@ impl Watching {
     }
 
     /// The next event; `None` when the stream ends.
-    async fn next(&mut self) -> Option<(String, Value)> {
+    pub(crate) async fn next(&mut self) -> Option<(String, Value)> {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
@@ -49,7 +49,7 @@ impl Watching {
     }
 
     /// Reads on until it knows where it is.
-    async fn settled(mut self) -> Self {
+    pub(crate) async fn settled(mut self) -> Self {
         while self.position.is_none() {
             let bytes = tokio::time::timeout(DEADLINE, self.response.chunk()).await.unwrap().unwrap().unwrap();
             self.text.push_str(std::str::from_utf8(&bytes).unwrap());
@@ -63,16 +63,16 @@ impl Watching {
 }
 
 impl Api {
-    fn publisher(&self) -> Publisher {
+    pub(crate) fn publisher(&self) -> Publisher {
         Publisher::start(&bus(self)).unwrap()
     }
 
-    async fn incident(&self, number: i64) -> IncidentId {
+    pub(crate) async fn incident(&self, number: i64) -> IncidentId {
         self.read(&format!("/api/v1/incidents/{number}")).await["id"].as_str().unwrap().parse().unwrap()
     }
 }
 
-fn about(incidents: &[IncidentId]) -> Change {
+pub(crate) fn about(incidents: &[IncidentId]) -> Change {
     Change { incidents: incidents.to_vec(), ..Change::default() }
 }
 

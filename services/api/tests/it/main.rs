@@ -12,6 +12,7 @@ mod api;
 mod bodies;
 mod dashboard;
 mod database;
+mod event_crowds;
 mod events;
 mod lists;
 mod notifications;
