@@ -55,9 +55,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
         Some(replica) => Store::with_replica(&config.store, replica),
         None => Store::new(&config.store),
     };
-    let (seal, proxies) = (config.seal, config.proxies);
+    let (seal, proxies, public_url) = (config.seal, config.proxies, config.public_url);
     let tokens = Reloading::follow(config.config_path.clone(), config.tokens, move |document, env| {
-        Tokens::from_document(document, env, &seal)
+        Tokens::from_document(document, env, &seal, public_url.as_ref())
     })?;
     let way = tocsin_bus::Commands::start(&config.bus)?;
     let commands = Commands::new(way.clone(), store.clone());

@@ -2,6 +2,7 @@
 
 mod explain;
 mod notifications;
+mod oidc;
 mod respond;
 mod session;
 mod silences;
@@ -32,6 +33,7 @@ pub(crate) fn table() -> Table {
     add_reads(&mut table);
     explain::add(&mut table);
     notifications::add(&mut table);
+    oidc::add(&mut table);
     respond::add(&mut table);
     session::add(&mut table);
     silences::add(&mut table);

@@ -1,12 +1,20 @@
 //! Two of each service on stores of which any one may fail.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tocsin_testbed::{Ha, http, poll};
 
+use crate::turn::Turn;
+
+/// One receiver behind whom there is nobody, and a token to read with.
+const CONFIG: &str = "
+route: {receiver: nobody}
+receivers: [{name: nobody, silent: true}]
+api: {tokens: [{name: test, scopes: [read], sha256_env: TOCSIN_DEMO_TOKEN_SHA256}]}
+";
 /// What accepting, applying or coming back may take on a machine that has much else to do.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 struct Sender {
     url: String,
@@ -14,7 +22,12 @@ struct Sender {
 }
 
 impl Sender {
-    async fn send(&self, name: &str) -> Result<(), String> {
+    /// Sends an alert as senders do: again until it is accepted.
+    async fn send(&self, name: &str) {
+        poll::until("an alert to be accepted", DEADLINE, async || self.try_to_send(name).await).await.unwrap();
+    }
+
+    async fn try_to_send(&self, name: &str) -> Result<(), String> {
         let alert = json!({"title": name, "severity": "critical", "status": "firing", "labels": {"alertname": name}});
         let request = self.client.post(format!("{}/api/v1/webhooks/generic", self.url)).json(&alert);
         let response = request.send().await.map_err(|error| error.to_string())?;
@@ -39,20 +52,20 @@ async fn wait_until_applied(ha: &Ha, client: &reqwest::Client, wanted: u64) {
 
 #[tokio::test]
 async fn what_was_accepted_is_applied_though_both_primaries_are_killed() {
-    let began = Instant::now();
-    let ha = Ha::builder().start().await.unwrap();
-    println!("up after {:?}", began.elapsed());
+    // Twenty processes, and failovers with deadlines of their own.
+    let _turn = Turn::alone().await;
+    let ha = Ha::builder().config_text(CONFIG).start().await.unwrap();
     let client = http::client().unwrap();
     let sender = Sender { url: ha.url(), client: client.clone() };
-    sender.send("before").await.unwrap();
+    sender.send("before").await;
     wait_until_applied(&ha, &client, 1).await;
 
     let old = ha.redis_primary().await.unwrap();
     ha.kill(&old).await.unwrap();
     // The inbox takes it, or the new primary.
-    sender.send("without Redis").await.unwrap();
+    sender.send("without Redis").await;
     wait_until_applied(&ha, &client, 2).await;
-    let elected = poll::until("another Redis to lead", DEADLINE, async || {
+    poll::until("another Redis to lead", DEADLINE, async || {
         poll::expect(ha.redis_primary().await.unwrap_or_default(), |name| !name.is_empty() && *name != old)
     })
     .await
@@ -60,11 +73,8 @@ async fn what_was_accepted_is_applied_though_both_primaries_are_killed() {
     ha.start_node(&old).await.unwrap();
 
     let old = ha.postgres_primary().await.unwrap();
-    let killed = Instant::now();
     ha.kill_postmaster(&old).await.unwrap();
-    sender.send("without Postgres").await.unwrap();
+    sender.send("without Postgres").await;
     wait_until_applied(&ha, &client, 3).await;
-    println!("{elected} leads Redis; applied {:?} after Postgres was killed", killed.elapsed());
-    assert_ne!(ha.postgres_primary().await.unwrap(), "");
     ha.stop().await.unwrap();
 }

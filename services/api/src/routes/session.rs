@@ -8,9 +8,10 @@ use tocsin_service::http::Problem;
 use tocsin_shared::ErrorCode;
 use utoipa::ToSchema;
 
+use super::oidc::START;
 use crate::auth::Door;
 use crate::body::{Body, Nothing};
-use crate::openapi::{Doc, Table, examples, schemas};
+use crate::openapi::{Doc, Table, examples};
 use crate::views::SessionView;
 
 /// Adds the routes.
@@ -23,7 +24,7 @@ pub(super) fn add(table: &mut Table) {
             Doc::open("signInWays", tag, "How one can sign in").gives::<Ways>(
                 200,
                 "The ways.",
-                json!({"token": true, "oidc": null}),
+                json!({"token": true, "oidc": {"name": "Example", "url": START}}),
             ),
         )
         .get(
@@ -56,13 +57,20 @@ pub(super) fn add(table: &mut Table) {
 #[derive(Debug, Serialize, ToSchema)]
 struct Ways {
     token: bool,
-    #[schema(value_type = schemas::Anything)]
-    oidc: Option<()>,
+    oidc: Option<Provider>,
+}
+
+/// The provider, and where a browser goes to sign in there.
+#[derive(Debug, Serialize, ToSchema)]
+struct Provider {
+    name: String,
+    url: &'static str,
 }
 
 /// For everybody: who is not signed in must know how to.
-async fn ways() -> HttpResponse {
-    HttpResponse::Ok().json(Ways { token: true, oidc: None })
+async fn ways(door: web::Data<Door>) -> HttpResponse {
+    let oidc = door.oidc().map(|oidc| Provider { name: oidc.name.clone(), url: START });
+    HttpResponse::Ok().json(Ways { token: true, oidc })
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

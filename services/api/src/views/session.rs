@@ -20,6 +20,6 @@ pub(crate) struct SessionView {
 
 impl From<&Guest> for SessionView {
     fn from(guest: &Guest) -> Self {
-        Self { name: guest.token.name.clone(), scopes: guest.token.scopes.clone(), expires_at: guest.expires_at() }
+        Self { name: guest.actor.name.clone(), scopes: guest.scopes.clone(), expires_at: guest.expires_at }
     }
 }

@@ -16,6 +16,7 @@ mod event_crowds;
 mod events;
 mod lists;
 mod notifications;
+mod oidc;
 mod parameters;
 mod refusals;
 mod respond;
