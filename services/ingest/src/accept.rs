@@ -27,9 +27,9 @@ const INBOX_LANES: usize = 2;
 /// Most alerts in one entry. A larger delivery is split, so that the worker's batches stay steady.
 const MAX_ALERTS_PER_ENTRY: usize = 250;
 
-/// How long a delivery that neither store took is tried again. One may be away while the other is only slow for a moment: who
+/// How long a delivery that neither store took is tried again: about as long as a failover takes. One may be away while the other is only slow for a moment: who
 /// is told to come again after that would have been served.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Longest wait between two tries: until Redis is usable again, or for so long.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
