@@ -46,14 +46,18 @@ struct Chaos {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
     /// What it goes wrong in.
-    #[arg(long, value_enum, default_value_t = Setting::Single)]
+    #[arg(long, value_enum, default_value_t = Setting::Ha)]
     topology: Setting,
     /// Only the quick half.
     #[arg(long, conflicts_with = "smoke")]
     quick: bool,
-    /// Only the few of every run of the tests.
+    /// Only the few of every run of the tests, judged by the books alone: what was acknowledged must have acted, once. How
+    /// quickly, no machine that is busy with other things can say.
     #[arg(long)]
     smoke: bool,
+    /// Webhooks in a second.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    rate: u32,
     /// Write the figures to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -75,7 +79,7 @@ pub(crate) async fn main() -> ExitCode {
     let done = match arguments.command {
         Some(Sub::Table { file }) => print_table(&file),
         None if arguments.chaos.list => {
-            list();
+            list(arguments.chaos.topology);
             Ok(true)
         }
         None => {
@@ -118,10 +122,10 @@ async fn interrupted() {
     }
 }
 
-fn list() {
-    for scenario in Scenario::ALL {
+fn list(setting: Setting) {
+    for scenario in Scenario::ALL.into_iter().filter(|scenario| scenario.is_in(setting)) {
         let quick = if scenario.is_quick() { "quick" } else { "" };
-        say(&format!("{:<18} {quick:<6} {}", scenario.name(), scenario.what()));
+        say(&format!("{:<18} {quick:<6} {}", scenario.name(), scenario.what(setting)));
     }
 }
 
@@ -162,7 +166,7 @@ fn close(folder: TempDir) -> Result<()> {
 }
 
 fn chosen(arguments: &Chaos) -> Result<Vec<Scenario>> {
-    let there: Vec<_> = Scenario::ALL.into_iter().collect();
+    let there: Vec<_> = Scenario::ALL.into_iter().filter(|scenario| scenario.is_in(arguments.topology)).collect();
     if arguments.scenarios.is_empty() {
         let is_wanted = |scenario: &Scenario| {
             (!arguments.quick || scenario.is_quick()) && (!arguments.smoke || scenario.is_smoke())
@@ -192,18 +196,20 @@ async fn all(arguments: &Chaos, scenarios: &[Scenario], folder: &Path, report: &
         };
         for round in 1..=arguments.runs {
             tracing::info!("{}, run {round} of {}", scenario.name(), arguments.runs);
-            let seen = run(arguments.topology, scenario, &stage).await;
+            let seen = run(arguments.topology, scenario, &stage, arguments.rate).await;
             let (seen, figures) = match seen {
                 Ok(seen) => seen,
                 Err(error) => {
-                    tracing::error!("{}", stage.topology.log_tails(15));
+                    tracing::error!("{}", stage.system.log_tails(15));
                     return Err(error);
                 }
             };
-            let broken = scenario.promises(arguments.topology).broken(&figures);
+            let promises = scenario.promises(arguments.topology);
+            let promises = if arguments.smoke { promises.of_the_books() } else { promises };
+            let broken = promises.broken(&figures);
             tell(&seen, &figures, &broken);
             if let Some(folder) = &arguments.plot {
-                draw(folder, scenario, round, &seen)?;
+                draw(folder, (arguments.topology, scenario), round, &seen)?;
             }
             report.add(scenario, figures, broken);
         }
@@ -242,10 +248,10 @@ fn tell(seen: &Seen, figures: &Figures, broken: &[String]) {
     }
 }
 
-fn draw(folder: &Path, scenario: Scenario, round: u32, seen: &Seen) -> Result<()> {
+fn draw(folder: &Path, (setting, scenario): (Setting, Scenario), round: u32, seen: &Seen) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(ChaosError::file("create", folder))?;
     let path = folder.join(format!("{}-{round}.svg", scenario.name()));
-    let title = format!("{}: {}", scenario.name(), scenario.what());
+    let title = format!("{}: {}", scenario.name(), scenario.what(setting));
     std::fs::write(&path, plot::svg(&title, seen)).map_err(ChaosError::file("write", path))
 }
 

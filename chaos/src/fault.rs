@@ -1,5 +1,7 @@
 //! Doing the harm, and undoing it.
 
+mod ha;
+
 use std::time::Duration;
 
 use tocsin_testbed::{Process, Service};
@@ -7,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::error::{ChaosError, Result};
 use crate::scenario::Scenario;
-use crate::stage::{CLOCK_FILE, Stage};
+use crate::stage::{CLOCK_FILE, Stage, System};
 use crate::timeline::Timeline;
 use crate::wire::Quality;
 
@@ -27,6 +29,16 @@ const SLOW: Quality = Quality { delay: Duration::from_millis(25), loss: 0.01 };
 /// Lets it happen, from `begun` to `cleared`. What was broken is whole when this returns.
 pub(crate) async fn happen(scenario: Scenario, stage: &Stage, time: &Timeline) -> Result<()> {
     time.mark_begun();
+    match &stage.system {
+        System::Ha(ha) if scenario.is_of_stores() => ha::happen(scenario, ha, time).await?,
+        _ => here(scenario, stage).await?,
+    }
+    time.mark_cleared();
+    Ok(())
+}
+
+/// What happens to services, or to the only store of its kind.
+async fn here(scenario: Scenario, stage: &Stage) -> Result<()> {
     match scenario {
         Scenario::PostgresKilled => {
             let postgres = stage.stores()?.postgres();
@@ -73,12 +85,20 @@ pub(crate) async fn happen(scenario: Scenario, stage: &Stage, time: &Timeline) -
             set_clocks(stage, RIGHT)?;
         }
         Scenario::SlowNetwork => {
-            stage.wires.iter().for_each(|wire| wire.set(SLOW));
+            stage.breakable.wires.iter().for_each(|wire| wire.set(SLOW));
             sleep(BAD_TIMES).await;
-            stage.wires.iter().for_each(|wire| wire.set(Quality::default()));
+            stage.breakable.wires.iter().for_each(|wire| wire.set(Quality::default()));
+        }
+        Scenario::PostgresNodeKilled
+        | Scenario::PostgresCutOff
+        | Scenario::SyncStandbyLost
+        | Scenario::EtcdLeaderLost
+        | Scenario::RedisCutOff
+        | Scenario::SentinelLost
+        | Scenario::HaproxyReloaded => {
+            return Err(ChaosError::Needs { scenario: scenario.name(), need: "the topology ha" });
         }
     }
-    time.mark_cleared();
     Ok(())
 }
 
@@ -90,24 +110,24 @@ async fn paused(store: &Process) -> Result<()> {
 
 async fn killed(stage: &Stage, service: Service) -> Result<()> {
     let name = format!("{service}-1");
-    let process = stage.topology.process(&name)?;
+    let process = stage.system.process(&name)?;
     process.kill().await?;
     sleep(SERVICE_AWAY).await;
     process.start().await?;
-    Ok(stage.topology.wait_ready(&name).await?)
+    stage.system.wait_ready(&name).await
 }
 
 async fn rolled(stage: &Stage, service: Service) -> Result<()> {
-    for name in stage.names(service) {
-        stage.topology.process(&name)?.restart().await?;
-        stage.topology.wait_ready(&name).await?;
+    for name in stage.system.names(service) {
+        stage.system.process(&name)?.restart().await?;
+        stage.system.wait_ready(&name).await?;
     }
     Ok(())
 }
 
 /// The write-ahead log has no room: Postgres ends itself, and cannot start until it has.
 async fn fill_postgres(stage: &Stage) -> Result<()> {
-    let (disk, postgres) = (stage.disk(), stage.stores()?.postgres());
+    let (disk, postgres) = (stage.breakable.disk.as_ref(), stage.stores()?.postgres());
     let need = "a file system of its own";
     let disk = disk.ok_or(ChaosError::Needs { scenario: Scenario::PostgresFull.name(), need })?;
     disk.fill().await?;

@@ -26,19 +26,19 @@ const CALM: Duration = Duration::from_secs(5);
 const FIRST_INCIDENT: Duration = Duration::from_secs(15);
 
 /// Makes one run, and gives what was seen and what it comes to.
-pub(crate) async fn run(setting: Setting, scenario: Scenario, stage: &Stage) -> Result<(Seen, Figures)> {
+pub(crate) async fn run(setting: Setting, scenario: Scenario, stage: &Stage, rate: u32) -> Result<(Seen, Figures)> {
     stage.receiver.clear();
-    let topology = &stage.topology;
-    let traffic = Traffic::new(topology.url(), &stage.key, topology.token(), random_name())?;
+    let system = &stage.system;
+    let traffic = Traffic::new(system.url(), &stage.key, system.token(), random_name(), rate)?;
     traffic.warm_up().await?;
     let incident = poll::until("an incident to read", FIRST_INCIDENT, async || traffic.any_incident().await).await?;
-    stage.wait_until_drained(FIRST_INCIDENT).await?;
+    system.wait_until_drained(FIRST_INCIDENT).await?;
     stage.receiver.clear();
 
     let (time, ended) = (Arc::new(Timeline::start()), CancellationToken::new());
     let webhooks = tokio::spawn(Arc::clone(&traffic).webhooks(Arc::clone(&time), ended.clone()));
     let reads = tokio::spawn(Arc::clone(&traffic).reads(Arc::clone(&time), incident, ended.clone()));
-    let probes = tokio::spawn(Probes::watch(stage.services(), Arc::clone(&time), ended.clone()));
+    let probes = tokio::spawn(Probes::watch(system.services(), Arc::clone(&time), ended.clone()));
     sleep(STEADY).await;
     let happened = fault::happen(scenario, stage, &time).await;
     if happened.is_ok() {
@@ -48,10 +48,10 @@ pub(crate) async fn run(setting: Setting, scenario: Scenario, stage: &Stage) -> 
     ended.cancel();
     let (sent, reads, probes) = tokio::try_join!(webhooks, reads, probes).map_err(lost_task)?;
     happened?;
-    stage.settle().await?;
+    system.settle().await?;
     let ledger = Ledger::close(stage, &traffic, &stage.receiver, &time, &sent).await?;
     let seen = Seen { sent, reads, probes: probes?, ledger, marks: time.marks() };
-    let touched: BTreeSet<String> = scenario.touches().map(|service| stage.names(service)).unwrap_or_default();
+    let touched: BTreeSet<String> = scenario.touches().map(|service| system.names(service)).unwrap_or_default();
     let figures = seen.figures(scenario.promises(setting), &touched);
     Ok((seen, figures))
 }

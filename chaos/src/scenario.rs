@@ -9,12 +9,15 @@ use crate::promises::Promises;
 pub(crate) enum Setting {
     /// One Redis, one Postgres, two of each service.
     Single,
+    /// Three Postgres with Patroni and etcd, three Redis with Sentinels, two of each service.
+    Ha,
 }
 
 impl Setting {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Single => "single",
+            Self::Ha => "ha",
         }
     }
 }
@@ -23,10 +26,16 @@ impl Setting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scenario {
     PostgresKilled,
+    PostgresNodeKilled,
     PostgresPaused,
+    PostgresCutOff,
+    SyncStandbyLost,
+    EtcdLeaderLost,
     PostgresFull,
     RedisKilled,
     RedisPaused,
+    RedisCutOff,
+    SentinelLost,
     RedisEmptied,
     RedisFull,
     BothStoresDown,
@@ -38,17 +47,24 @@ pub(crate) enum Scenario {
     WorkerRolled,
     NotifierRolled,
     ApiRolled,
+    HaproxyReloaded,
     ClockJump,
     SlowNetwork,
 }
 
 impl Scenario {
     /// All of them, in the order in which they are run.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::PostgresKilled,
+        Self::PostgresNodeKilled,
         Self::PostgresPaused,
+        Self::PostgresCutOff,
+        Self::SyncStandbyLost,
+        Self::EtcdLeaderLost,
         Self::RedisKilled,
         Self::RedisPaused,
+        Self::RedisCutOff,
+        Self::SentinelLost,
         Self::RedisEmptied,
         Self::BothStoresDown,
         Self::IngestKilled,
@@ -59,6 +75,7 @@ impl Scenario {
         Self::WorkerRolled,
         Self::NotifierRolled,
         Self::ApiRolled,
+        Self::HaproxyReloaded,
         Self::ClockJump,
         Self::SlowNetwork,
         Self::PostgresFull,
@@ -69,10 +86,16 @@ impl Scenario {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::PostgresKilled => "postgres-killed",
+            Self::PostgresNodeKilled => "postgres-node-killed",
             Self::PostgresPaused => "postgres-paused",
+            Self::PostgresCutOff => "postgres-cut-off",
+            Self::SyncStandbyLost => "sync-standby-lost",
+            Self::EtcdLeaderLost => "etcd-leader-lost",
             Self::PostgresFull => "postgres-full",
             Self::RedisKilled => "redis-killed",
             Self::RedisPaused => "redis-paused",
+            Self::RedisCutOff => "redis-cut-off",
+            Self::SentinelLost => "sentinel-lost",
             Self::RedisEmptied => "redis-emptied",
             Self::RedisFull => "redis-full",
             Self::BothStoresDown => "both-stores-down",
@@ -84,34 +107,67 @@ impl Scenario {
             Self::WorkerRolled => "worker-rolled",
             Self::NotifierRolled => "notifier-rolled",
             Self::ApiRolled => "api-rolled",
+            Self::HaproxyReloaded => "haproxy-reloaded",
             Self::ClockJump => "clock-jump",
             Self::SlowNetwork => "slow-network",
         }
     }
 
     /// What happens, in words.
-    pub(crate) const fn what(self) -> &'static str {
-        match self {
-            Self::PostgresKilled => "Postgres is killed, and started again 3 s later",
-            Self::PostgresPaused => "Postgres keeps its connections and answers nothing for 3 s",
-            Self::PostgresFull => "the disk of Postgres fills up (needs root, for a small file system)",
-            Self::RedisKilled => "Redis is killed, and started again 3 s later",
-            Self::RedisPaused => "Redis keeps its connections and answers nothing for 3 s",
-            Self::RedisEmptied => "FLUSHALL: everything in Redis is gone",
-            Self::RedisFull => "Redis has no memory left for 3 s, and evicts nothing",
-            Self::BothStoresDown => "Redis and Postgres are killed, and started again 3 s later",
-            Self::IngestKilled => "one of two ingest is killed, and started again 2 s later",
-            Self::WorkerKilled => "one of two workers is killed, and started again 2 s later",
-            Self::NotifierKilled => "one of two notifiers is killed, and started again 2 s later",
-            Self::ApiKilled => "one of two apis is killed, and started again 2 s later",
-            Self::IngestRolled => "both ingest are restarted, one after the other",
-            Self::WorkerRolled => "both workers are restarted, one after the other",
-            Self::NotifierRolled => "both notifiers are restarted, one after the other",
-            Self::ApiRolled => "both apis are restarted, one after the other",
-            Self::ClockJump => "the clock of one of each service is an hour ahead for 5 s (needs libfaketime)",
-            Self::SlowNetwork => {
+    pub(crate) const fn what(self, setting: Setting) -> &'static str {
+        match (self, setting) {
+            (Self::PostgresKilled, Setting::Single) => "Postgres is killed, and started again 3 s later",
+            (Self::PostgresKilled, Setting::Ha) => "the primary's Postgres is killed; its Patroni goes on",
+            (Self::PostgresNodeKilled, _) => {
+                "the primary's Postgres and Patroni are killed, and started again 12 s later"
+            }
+            (Self::PostgresPaused, Setting::Single) => "Postgres keeps its connections and answers nothing for 3 s",
+            (Self::PostgresPaused, Setting::Ha) => "the primary's Postgres and Patroni stand still for 12 s",
+            (Self::PostgresCutOff, _) => "the primary's Postgres and Patroni are cut off the network for 12 s",
+            (Self::SyncStandbyLost, _) => "the synchronous standby is killed, and started again 6 s later",
+            (Self::EtcdLeaderLost, _) => "the leader of etcd is killed, and started again 4 s later",
+            (Self::PostgresFull, _) => "the disk of Postgres is full for 5 s (needs root, for a small file system)",
+            (Self::RedisKilled, Setting::Single) => "Redis is killed, and started again 3 s later",
+            (Self::RedisKilled, Setting::Ha) => "the primary Redis is killed, and started again 6 s later",
+            (Self::RedisPaused, Setting::Single) => "Redis keeps its connections and answers nothing for 3 s",
+            (Self::RedisPaused, Setting::Ha) => "the primary Redis stands still for 6 s",
+            (Self::RedisCutOff, _) => {
+                "the primary Redis is cut off the other stores for 8 s; all services stay on its side and can reach it"
+            }
+            (Self::SentinelLost, _) => "a Sentinel is killed, and started again 4 s later",
+            (Self::RedisEmptied, _) => "FLUSHALL: everything in Redis is gone",
+            (Self::RedisFull, _) => "Redis has no memory left for 3 s, and evicts nothing",
+            (Self::BothStoresDown, _) => "Redis and Postgres are killed, and started again 3 s later",
+            (Self::IngestKilled, _) => "one of two ingest is killed, and started again 2 s later",
+            (Self::WorkerKilled, _) => "one of two workers is killed, and started again 2 s later",
+            (Self::NotifierKilled, _) => "one of two notifiers is killed, and started again 2 s later",
+            (Self::ApiKilled, _) => "one of two apis is killed, and started again 2 s later",
+            (Self::IngestRolled, _) => "both ingest are restarted, one after the other",
+            (Self::WorkerRolled, _) => "both workers are restarted, one after the other",
+            (Self::NotifierRolled, _) => "both notifiers are restarted, one after the other",
+            (Self::ApiRolled, _) => "both apis are restarted, one after the other",
+            (Self::HaproxyReloaded, _) => "HAProxy reads its configuration again, three times in as many seconds",
+            (Self::ClockJump, _) => "the clock of one of each service is an hour ahead for 5 s (needs libfaketime)",
+            (Self::SlowNetwork, _) => {
                 "the way to both stores takes 50 ms a round trip, and one segment in a hundred 200 ms more"
             }
+        }
+    }
+
+    /// Whether it exists there: some need a failover, and some stores that are this program's to break.
+    pub(crate) const fn is_in(self, setting: Setting) -> bool {
+        match self {
+            Self::PostgresNodeKilled
+            | Self::PostgresCutOff
+            | Self::SyncStandbyLost
+            | Self::EtcdLeaderLost
+            | Self::RedisCutOff
+            | Self::SentinelLost
+            | Self::HaproxyReloaded => matches!(setting, Setting::Ha),
+            Self::PostgresFull | Self::RedisFull | Self::BothStoresDown | Self::ClockJump | Self::SlowNetwork => {
+                matches!(setting, Setting::Single)
+            }
+            _ => true,
         }
     }
 
@@ -119,7 +175,15 @@ impl Scenario {
     pub(crate) const fn is_quick(self) -> bool {
         !matches!(
             self,
-            Self::PostgresFull | Self::ClockJump | Self::NotifierRolled | Self::ApiKilled | Self::NotifierKilled
+            Self::PostgresFull
+                | Self::PostgresCutOff
+                | Self::PostgresPaused
+                | Self::ClockJump
+                | Self::NotifierRolled
+                | Self::ApiKilled
+                | Self::NotifierKilled
+                | Self::SyncStandbyLost
+                | Self::SentinelLost
         )
     }
 
@@ -131,6 +195,11 @@ impl Scenario {
     /// Whether it needs a system that was started for it.
     pub(crate) const fn needs_its_own(self) -> bool {
         matches!(self, Self::PostgresFull | Self::ClockJump | Self::SlowNetwork)
+    }
+
+    /// Whether it is stores that break, or what leads to them.
+    pub(crate) const fn is_of_stores(self) -> bool {
+        self.touches().is_none()
     }
 
     /// The service that is touched, and so is not asked whether it is alive.
@@ -149,15 +218,21 @@ impl Scenario {
         let all = Promises::all();
         match (self, setting) {
             // Nothing takes its place.
-            (Self::BothStoresDown, Setting::Single) => all.accepting_waits().reads_wait().applying_waits(),
+            (Self::BothStoresDown, Setting::Single) => {
+                all.accepting_waits().reads_wait().applying_waits().notices_may_double()
+            }
             (Self::PostgresKilled | Self::PostgresPaused | Self::PostgresFull, Setting::Single) => {
-                all.reads_wait().applying_waits()
+                all.reads_wait().applying_waits().notices_may_double()
             }
             // What it held has no answer; the sender sends it again.
             (Self::IngestKilled, _) => all.some_requests_break(),
             (Self::ApiKilled, _) => all.some_reads_break(),
-            // The one window in which a notice can be sent twice.
-            (Self::NotifierKilled, _) => all.notices_may_double(),
+            // The one window in which a notice can be sent twice: it was sent, and could not be recorded.
+            (Self::NotifierKilled, _)
+            | (
+                Self::PostgresKilled | Self::PostgresNodeKilled | Self::PostgresPaused | Self::PostgresCutOff,
+                Setting::Ha,
+            ) => all.notices_may_double(),
             _ => all,
         }
     }

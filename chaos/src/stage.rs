@@ -1,16 +1,18 @@
-//! The system that is broken.
+//! The system that is broken, with its receiver and whatever breaks it.
 
-use std::collections::BTreeSet;
+mod system;
+
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
 use tocsin_testbed::doubles::Recorder;
+use tocsin_testbed::ha::Ha;
 use tocsin_testbed::stores::migrate;
-use tocsin_testbed::{Database, KeySpace, Service, Stores, Tenant, Topology, poll};
+use tocsin_testbed::{Database, KeySpace, Service, Stores, Tenant, Topology};
 use tokio::process::Command;
 
+pub(crate) use self::system::System;
 use crate::error::{ChaosError, Result};
 use crate::scenario::{Scenario, Setting};
 use crate::wire::Wire;
@@ -25,73 +27,48 @@ const SMALL_DISK: &str = "size=256m,mode=0711";
 pub(crate) const CLOCK_FILE: &str = "clock";
 /// Where Debian keeps it, below the folder of the machine's architecture.
 const FAKETIME: &str = "faketime/libfaketime.so.1";
-/// How long the system may take until it is whole again after a scenario.
-const SETTLE: Duration = Duration::from_secs(30);
 
 /// A running system with its receiver.
 pub(crate) struct Stage {
-    pub(crate) topology: Topology,
+    pub(crate) system: System,
     pub(crate) receiver: Recorder,
     pub(crate) key: String,
     folder: PathBuf,
-    /// When the system reaches its stores by wires.
+    pub(crate) breakable: Breakable,
+}
+
+/// What some scenarios break, and others do not have.
+#[derive(Default)]
+pub(crate) struct Breakable {
+    /// By which the system reaches its stores.
     pub(crate) wires: Vec<Wire>,
     /// When they are not the topology's.
     stores: Option<Stores>,
-    disk: Option<Disk>,
+    /// Of Postgres.
+    pub(crate) disk: Option<Disk>,
 }
 
 impl Stage {
     /// Starts one in `folder`, as this scenario needs it.
     pub(crate) async fn start(setting: Setting, scenario: Scenario, folder: &Path) -> Result<Self> {
-        let Setting::Single = setting;
         let (receiver, key) = (Recorder::start()?, random_name());
         std::fs::create_dir_all(folder).map_err(ChaosError::file("create", folder))?;
-        let mut builder = Topology::builder().folder(folder).config_text(config(&key, &receiver.url()));
-        for service in Service::ALL {
-            builder = builder.count(service, EACH);
-        }
-        let (mut stores, mut wires, mut disk) = (None, Vec::new(), None);
-        match scenario {
-            Scenario::SlowNetwork => {
-                let own = Stores::start(folder).await?;
-                migrate(&own.postgres().url()).await?;
-                let (redis, postgres) = (own.redis().url(), own.postgres().url());
-                let (redis_wire, postgres_wire) =
-                    (Wire::open(port_of(&redis)?).await?, Wire::open(port_of(&postgres)?).await?);
-                let keys = KeySpace::at(through(&redis, &redis_wire)?, "tocsin");
-                builder = builder.tenant(Tenant::new(keys, Database::at(through(&postgres, &postgres_wire)?)));
-                wires.extend([redis_wire, postgres_wire]);
-                stores = Some(own);
-            }
-            Scenario::PostgresFull => {
-                disk = Some(Disk::mount(&folder.join("postgres")).await?);
-                builder = builder.own_stores();
-            }
-            Scenario::ClockJump => {
-                builder = with_a_clock(builder.own_stores(), folder)?;
-            }
-            _ => builder = builder.own_stores(),
-        }
-        let topology = builder.start().await?;
-        Ok(Self { topology, receiver, key, folder: folder.to_owned(), wires, stores, disk })
-    }
-
-    /// Each service's own address.
-    pub(crate) fn services(&self) -> Vec<(String, String)> {
-        let processes = Service::ALL.into_iter().flat_map(|service| self.topology.services(service));
-        processes.map(|process| (process.process().name().to_owned(), process.url())).collect()
-    }
-
-    /// The names of the processes of a service.
-    pub(crate) fn names(&self, service: Service) -> BTreeSet<String> {
-        self.topology.services(service).map(|process| process.process().name().to_owned()).collect()
+        let config = config(&key, &receiver.url());
+        let mut breakable = Breakable::default();
+        let system = match setting {
+            Setting::Single => System::Single(Box::new(single(scenario, folder, config, &mut breakable).await?)),
+            Setting::Ha => System::Ha(Box::new(Ha::builder().folder(folder).config_text(config).start().await?)),
+        };
+        Ok(Self { system, receiver, key, folder: folder.to_owned(), breakable })
     }
 
     /// Its stores.
     pub(crate) fn stores(&self) -> Result<&Stores> {
-        let own = self.topology.stores().or(self.stores.as_ref());
-        own.ok_or(ChaosError::Needs { scenario: "it", need: "stores of its own" })
+        let own = match &self.system {
+            System::Single(topology) => topology.stores().or(self.breakable.stores.as_ref()),
+            System::Ha(_) => None,
+        };
+        own.ok_or(ChaosError::Needs { scenario: "this", need: "the topology single" })
     }
 
     /// The folder with its data and logs.
@@ -99,14 +76,9 @@ impl Stage {
         &self.folder
     }
 
-    /// The disk that fills up.
-    pub(crate) fn disk(&self) -> Option<&Disk> {
-        self.disk.as_ref()
-    }
-
     /// The rows that a query gives.
     pub(crate) async fn sql(&self, sql: &str) -> Result<Vec<Vec<String>>> {
-        Ok(self.topology.tenant().sql(sql).await?)
+        Ok(self.system.tenant().sql(sql).await?)
     }
 
     /// The one number that a query gives.
@@ -116,40 +88,46 @@ impl Stage {
         number.ok_or_else(|| ChaosError::Program { program: "psql", said: format!("{rows:?}") })
     }
 
-    /// Waits until everything that was accepted is applied.
-    pub(crate) async fn wait_until_drained(&self, deadline: Duration) -> Result<()> {
-        let drained = self.topology.wait_until_drained(deadline).await;
-        drained.map_err(|error| ChaosError::Restless { waited: deadline, left: error.to_string() })
-    }
-
-    /// Whether its state is as it must be.
-    pub(crate) async fn verify(&self) -> Result<()> {
-        Ok(self.topology.verify().await?)
-    }
-
-    /// Waits until everything runs and is ready.
-    pub(crate) async fn settle(&self) -> Result<()> {
-        for member in self.topology.members() {
-            poll::until(format!("{} to be ready", member.process().name()), SETTLE, async || member.probe().await)
-                .await?;
-        }
-        for name in self.names(Service::Ingest).iter().chain(&self.names(Service::Api)) {
-            self.topology.front_door().wait_until_server_is(name, true, SETTLE).await?;
-        }
-        Ok(())
-    }
-
     /// Stops it in order.
     pub(crate) async fn stop(self) -> Result<()> {
-        self.topology.stop().await?;
-        if let Some(stores) = &self.stores {
+        self.system.stop().await?;
+        if let Some(stores) = &self.breakable.stores {
             stores.stop().await?;
         }
-        if let Some(disk) = self.disk {
+        if let Some(disk) = self.breakable.disk {
             disk.unmount().await?;
         }
         Ok(())
     }
+}
+
+/// One Redis and one Postgres, as this scenario needs them.
+async fn single(scenario: Scenario, folder: &Path, config: String, breakable: &mut Breakable) -> Result<Topology> {
+    let mut builder = Topology::builder().folder(folder).config_text(config);
+    for service in Service::ALL {
+        builder = builder.count(service, EACH);
+    }
+    let builder = match scenario {
+        Scenario::SlowNetwork => {
+            let own = Stores::start(folder).await?;
+            migrate(&own.postgres().url()).await?;
+            let (redis, postgres) = (own.redis().url(), own.postgres().url());
+            let redis_wire = Wire::open(port_of(&redis)?).await?;
+            let postgres_wire = Wire::open(port_of(&postgres)?).await?;
+            let keys = KeySpace::at(through(&redis, &redis_wire)?, "tocsin");
+            let tenant = Tenant::new(keys, Database::at(through(&postgres, &postgres_wire)?));
+            breakable.wires.extend([redis_wire, postgres_wire]);
+            breakable.stores = Some(own);
+            builder.tenant(tenant)
+        }
+        Scenario::PostgresFull => {
+            breakable.disk = Some(Disk::mount(&folder.join("postgres")).await?);
+            builder.own_stores()
+        }
+        Scenario::ClockJump => with_a_clock(builder.own_stores(), folder)?,
+        _ => builder.own_stores(),
+    };
+    Ok(builder.start().await?)
 }
 
 /// A small file system of its own.

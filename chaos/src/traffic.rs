@@ -13,10 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{ChaosError, Result};
 use crate::timeline::Timeline;
 
-/// Webhooks in a second.
-pub(crate) const WEBHOOKS_PER_SECOND: u32 = 100;
-/// Reads in a second: the list and one incident, by turns.
-pub(crate) const READS_PER_SECOND: u32 = 40;
+/// Of so many webhooks, reads are two: the list and one incident, by turns.
+const WEBHOOKS_FOR_TWO_READS: u32 = 5;
 /// Of so many webhooks, the last repeats an earlier one under its `webhook-id`.
 const REPEAT_EVERY: u32 = 10;
 /// How many before it that one was.
@@ -33,6 +31,8 @@ pub(crate) struct Traffic {
     token: String,
     /// Names the run in everything that it sends.
     run: String,
+    /// Webhooks in a second.
+    rate: u32,
 }
 
 /// What came of one webhook.
@@ -81,9 +81,9 @@ impl Sent {
 }
 
 impl Traffic {
-    pub(crate) fn new(url: String, key: &str, token: &str, run: String) -> Result<Arc<Self>> {
+    pub(crate) fn new(url: String, key: &str, token: &str, run: String, rate: u32) -> Result<Arc<Self>> {
         let client = http::client_builder().timeout(PATIENCE).build().map_err(tocsin_testbed::TestbedError::from)?;
-        Ok(Arc::new(Self { client, url, key: key.to_owned(), token: token.to_owned(), run }))
+        Ok(Arc::new(Self { client, url, key: key.to_owned(), token: token.to_owned(), run, rate }))
     }
 
     /// Sends one webhook that does not count, and says of which incident a reader may ask.
@@ -104,7 +104,7 @@ impl Traffic {
 
     /// Sends webhooks until `ended`.
     pub(crate) async fn webhooks(self: Arc<Self>, time: Arc<Timeline>, ended: CancellationToken) -> Vec<Sent> {
-        at_rate(WEBHOOKS_PER_SECOND, Arc::clone(&time), ended, move |number, due| {
+        at_rate(self.rate, Arc::clone(&time), ended, move |number, due| {
             let (traffic, time) = (Arc::clone(&self), Arc::clone(&time));
             async move {
                 let is_repeat = number % REPEAT_EVERY == REPEAT_EVERY - 1;
@@ -126,7 +126,7 @@ impl Traffic {
         incident: String,
         ended: CancellationToken,
     ) -> Vec<Read> {
-        at_rate(READS_PER_SECOND, Arc::clone(&time), ended, move |number, due| {
+        at_rate((2 * self.rate / WEBHOOKS_FOR_TWO_READS).max(1), Arc::clone(&time), ended, move |number, due| {
             let (traffic, time) = (Arc::clone(&self), Arc::clone(&time));
             let path =
                 if number % 2 == 0 { "/api/v1/incidents".to_owned() } else { format!("/api/v1/incidents/{incident}") };

@@ -85,7 +85,7 @@ impl EventLog {
         let entries: Vec<Entry> = entries.into_iter().map(Entry::from).collect();
         let sending = Sending { recent: &self.recent, number: self.recent.send(&entries) };
         let epoch = self.append_entries(&entries).await?;
-        sending.is_taken();
+        sending.done();
         self.append_again(Some(&epoch)).await
     }
 
@@ -198,7 +198,7 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    fn is_taken(self) {
+    fn done(self) {
         self.recent.taken(self.number);
     }
 }

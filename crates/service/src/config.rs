@@ -162,6 +162,12 @@ pub mod common {
     /// Connections to Postgres.
     pub const DATABASE_CONNECTIONS: Variable<u32> =
         Variable::new("TOCSIN_DATABASE_CONNECTIONS", || 8, "most connections to Postgres (1 to 200)");
+    /// The dashboard's address.
+    pub const PUBLIC_URL: Variable<Option<Url>> = Variable::new(
+        "TOCSIN_PUBLIC_URL",
+        || None,
+        "where people reach the dashboard, such as https://tocsin.example.com; needed for links to incidents and for api.oidc",
+    );
     /// For `--help`; `TOCSIN_LISTEN` is added by each service, with its own default.
     pub const ALL: &[&dyn Documented] =
         &[&CONFIG, &INSTANCE, &HTTP_WORKERS, &LOG_FORMAT, &LOG, &OTLP_ENDPOINT, &DRAIN_DELAY, &SHUTDOWN_TIMEOUT];
@@ -228,6 +234,14 @@ impl DatabaseAddress {
         );
         address
     }
+}
+
+/// Reads where people reach the dashboard. Faults are left in `env`.
+pub fn read_public_url(env: &mut Environment) -> Option<Url> {
+    let url = env.get(&common::PUBLIC_URL);
+    let is_web = url.as_ref().is_none_or(|url| matches!(url.scheme(), "https" | "http"));
+    env.check(is_web, &common::PUBLIC_URL, "use an address that begins with https://");
+    url
 }
 
 /// How to reach Redis.

@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum ErrorCode {
     /// The request is not understood: a parameter or header.
     BadRequest,
+    /// Signing in at the provider came to nothing that can be trusted.
+    SignInFailed,
     /// The body is empty where one is needed.
     EmptyBody,
     /// The body is not JSON.
@@ -30,6 +32,8 @@ pub enum ErrorCode {
     InvalidSignature,
     /// The token lacks the scope that the route needs.
     InsufficientScope,
+    /// The provider knows who it is, and they may not come in.
+    SignInRefused,
     /// Another site's page may have sent it in the name of somebody who is signed in.
     ForeignRequest,
     /// Nothing has this address.
@@ -64,6 +68,8 @@ pub enum ErrorCode {
     SubscriptionUnconfirmed,
     /// The database did not answer in time.
     DatabaseUnavailable,
+    /// The provider at which people sign in did not answer in time.
+    ProviderUnavailable,
     /// What is asked for could not be sent to who does it.
     RedisUnavailable,
     /// As many event streams are open as one process serves.
@@ -85,12 +91,14 @@ impl ErrorCode {
         Self::InvalidJson,
         Self::InvalidPayload,
         Self::InvalidParameter,
+        Self::SignInFailed,
         Self::MissingToken,
         Self::InvalidToken,
         Self::MissingKey,
         Self::InvalidKey,
         Self::InvalidSignature,
         Self::InsufficientScope,
+        Self::SignInRefused,
         Self::ForeignRequest,
         Self::NotFound,
         Self::UnknownSource,
@@ -109,6 +117,7 @@ impl ErrorCode {
         Self::SubscriptionUnconfirmed,
         Self::DatabaseUnavailable,
         Self::RedisUnavailable,
+        Self::ProviderUnavailable,
         Self::TooManyStreams,
     ];
 
@@ -119,12 +128,14 @@ impl ErrorCode {
             Self::InvalidJson => ("invalid_json", 400, "The body is not valid JSON"),
             Self::InvalidPayload => ("invalid_payload", 400, "The body does not have the documented shape"),
             Self::InvalidParameter => ("invalid_parameter", 400, "A query parameter is invalid"),
+            Self::SignInFailed => ("sign_in_failed", 400, "Signing in did not work; begin again"),
             Self::MissingToken => ("missing_token", 401, "A bearer token is needed"),
             Self::InvalidToken => ("invalid_token", 401, "The bearer token is not valid"),
             Self::MissingKey => ("missing_key", 401, "An integration key is needed"),
             Self::InvalidKey => ("invalid_key", 401, "The integration key is not valid here"),
             Self::InvalidSignature => ("invalid_signature", 401, "The signature is missing, wrong, or too old"),
             Self::InsufficientScope => ("insufficient_scope", 403, "The token lacks the scope this needs"),
+            Self::SignInRefused => ("sign_in_refused", 403, "Whoever signed in may not come in"),
             Self::ForeignRequest => ("foreign_request", 403, "The request may come from another site"),
             Self::NotFound => ("not_found", 404, "Nothing is at this address"),
             Self::UnknownSource => ("unknown_source", 404, "No sender of this name exists"),
@@ -146,6 +157,9 @@ impl ErrorCode {
                 ("subscription_unconfirmed", 503, "The subscription could not be confirmed; send it again")
             }
             Self::DatabaseUnavailable => ("database_unavailable", 503, "The database did not answer; try again"),
+            Self::ProviderUnavailable => {
+                ("provider_unavailable", 503, "The sign-in provider did not answer; try again")
+            }
             Self::RedisUnavailable => ("redis_unavailable", 503, "Redis did not answer; try again"),
             Self::TooManyStreams => ("too_many_streams", 503, "Too many event streams are open; try again"),
         };

@@ -1,6 +1,7 @@
 //! The pool of connections.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel_async::pooled_connection::bb8::{Pool, PooledConnection};
 use diesel_async::pooled_connection::{
@@ -8,12 +9,17 @@ use diesel_async::pooled_connection::{
 };
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
 use futures_util::FutureExt as _;
+use rand::Rng as _;
 use scoped_futures::ScopedFutureExt as _;
 use secrecy::ExposeSecret as _;
 use tokio::sync::Notify;
 
 use crate::changed::Observer;
 use crate::{Operation, Patience, Store, StoreConfig, StoreError, connection, operation};
+
+/// Longest wait until a connection that was refused is asked for again; half of it is random. The pool's own waits begin at
+/// 400 ms and double: after a failover of three seconds it would look again three seconds later.
+const RECONNECT_WAIT: Duration = Duration::from_millis(150);
 
 impl Store {
     /// A store that connects when first used. Must be called on a tokio runtime.
@@ -55,7 +61,7 @@ impl Store {
         let pool = Pool::builder()
             .max_size(config.connections)
             .connection_timeout(config.timeout)
-            .retry_connection(patience == Patience::UntilTimeout)
+            .retry_connection(false)
             .test_on_check_out(true)
             .error_sink(bb8::ErrorSink::boxed_clone(&refusals))
             .build_unchecked(manager);
@@ -64,9 +70,20 @@ impl Store {
 
     /// A connection from the pool.
     pub(crate) async fn connection(&self) -> Result<PooledConnection<'_, AsyncPgConnection>, StoreError> {
-        if self.patience == Patience::UntilTimeout {
-            return Ok(self.pool.get().await?);
+        loop {
+            match self.connection_or_refusal().await {
+                // The operation's own time ends this.
+                Err(StoreError::Connect(_)) if self.patience == Patience::UntilTimeout => {
+                    let wait = rand::rng().random_range(RECONNECT_WAIT / 2..=RECONNECT_WAIT);
+                    tokio::time::sleep(wait).await;
+                }
+                result => return result,
+            }
         }
+    }
+
+    /// A connection from the pool, unless one could not be opened meanwhile.
+    async fn connection_or_refusal(&self) -> Result<PooledConnection<'_, AsyncPgConnection>, StoreError> {
         // The pool itself tells nobody of a connection that could not be opened; who waits for one waits on.
         let refused = self.refusals.0.notified();
         tokio::pin!(refused);

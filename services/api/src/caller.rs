@@ -1,5 +1,7 @@
 //! Who asks for something to be done, and what their request says of itself.
 
+use std::borrow::Cow;
+
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderValue;
 use chrono::{SubsecRound as _, Utc};
@@ -9,11 +11,11 @@ use tocsin_shared::{Action, Actor, ActorKind, Command, CommandId, ErrorCode, Tra
 /// By which a dashboard or a bot says for whom it acts.
 const X_TOCSIN_ACTOR: &str = "x-tocsin-actor";
 /// Longest name in it, in characters.
-const MAX_NAME_CHARS: usize = 100;
+pub(crate) const MAX_NAME_CHARS: usize = 100;
 /// By which a client names a request, so that repeating it does nothing twice.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Longest such name, in bytes.
-const MAX_KEY_BYTES: usize = 255;
+pub(crate) const MAX_KEY_BYTES: usize = 255;
 
 /// A caller that may act.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,19 +28,17 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Whoever holds the token of this name.
-    pub(crate) fn of(request: &HttpRequest, token: &str) -> Result<Self, Problem> {
+    /// Whoever was let in. Who holds a token may say for whom it acts; a person acts for nobody else.
+    pub(crate) fn of(request: &HttpRequest, actor: &Actor) -> Result<Self, Problem> {
         let headers = request.headers();
-        let name = match headers.get(X_TOCSIN_ACTOR).map(name_in).transpose()? {
-            Some(name) => format!("{name} via {token}"),
-            None => token.to_owned(),
-        };
+        let mut actor = actor.clone();
+        if actor.kind == ActorKind::Token
+            && let Some(name) = headers.get(X_TOCSIN_ACTOR).map(name_in).transpose()?
+        {
+            actor.name = format!("{name} via {}", actor.name);
+        }
         let parent = headers.get("traceparent").and_then(|value| value.to_str().ok()?.parse().ok());
-        Ok(Self {
-            actor: Actor { kind: ActorKind::Token, id: token.to_owned(), name },
-            key: headers.get(IDEMPOTENCY_KEY).map(key_in).transpose()?,
-            parent,
-        })
+        Ok(Self { actor, key: headers.get(IDEMPOTENCY_KEY).map(key_in).transpose()?, parent })
     }
 
     /// The command by which this caller asks for something now; refused if it asks for what cannot be.
@@ -46,7 +46,7 @@ impl Caller {
         let id = match &self.key {
             Some(key) => {
                 let request = serde_json::to_string(&action).map_err(|_| Problem::new(ErrorCode::Internal))?;
-                CommandId::of_request(&self.actor.id, key, &request)
+                CommandId::of_request(&self.owner(), key, &request)
             }
             None => CommandId::generate(),
         };
@@ -56,6 +56,16 @@ impl Caller {
         let command = Command { id, at, actor: self.actor.clone(), trace, action };
         command.check().map_err(|error| Problem::new(ErrorCode::InvalidPayload).detail(error.to_string()))?;
         Ok(command)
+    }
+}
+
+impl Caller {
+    /// Whose keys its keys are told apart from.
+    fn owner(&self) -> Cow<'_, str> {
+        match self.actor.kind {
+            ActorKind::Token => Cow::Borrowed(&self.actor.id),
+            kind => Cow::Owned(format!("{kind}/{}", self.actor.id)),
+        }
     }
 }
 
@@ -89,7 +99,8 @@ mod tests {
         let with = |request: TestRequest, (name, value): &(&str, &str)| {
             request.insert_header((*name, HeaderValue::from_bytes(value.as_bytes()).unwrap()))
         };
-        Caller::of(&headers.iter().fold(TestRequest::default(), with).to_http_request(), "ops")
+        let ops = Actor { kind: ActorKind::Token, id: "ops".to_owned(), name: "ops".to_owned() };
+        Caller::of(&headers.iter().fold(TestRequest::default(), with).to_http_request(), &ops)
     }
 
     #[test]
@@ -101,6 +112,18 @@ mod tests {
             assert!(caller(&[("X-Tocsin-Actor", unusable)]).is_err(), "{unusable:?}");
         }
         assert!(caller(&[("X-Tocsin-Actor", &"ü".repeat(MAX_NAME_CHARS))]).is_ok());
+    }
+
+    #[test]
+    fn a_person_acts_for_nobody_else_and_has_keys_of_their_own() {
+        let ada = Actor { kind: ActorKind::User, id: "ops".to_owned(), name: "ada@example.com".to_owned() };
+        let headers = [("X-Tocsin-Actor", "Grace"), ("Idempotency-Key", "k1")];
+        let request = headers.into_iter().fold(TestRequest::default(), TestRequest::insert_header).to_http_request();
+        let person = Caller::of(&request, &ada).unwrap();
+        assert_eq!(person.actor, ada);
+        let acknowledge = Action::Acknowledge { incident: IncidentId::generate() };
+        let of_token = caller(&headers[1..]).unwrap().command(acknowledge.clone()).unwrap();
+        assert_ne!(person.command(acknowledge).unwrap().id, of_token.id);
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::time::Duration;
 use tocsin_bus::{BusConfig, SentinelLogin, Sentinels};
 use tocsin_service::config::{
     ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, SecretString, SentinelAddress,
-    ServiceConfig, Variable, common,
+    ServiceConfig, Variable, common, read_public_url,
 };
 use tocsin_service::http::{TRUSTED_PROXIES, TrustedProxies};
 use tocsin_store::StoreConfig;
+use url::Url;
 
 use crate::auth::{Seal, Tokens};
 use crate::kinds_of;
@@ -33,8 +34,15 @@ const QUERY_TIMEOUT: Variable<Duration> = Variable::new(
 const BUS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The variables of the api, for `--help`.
-pub const VARIABLES: &[&dyn Documented] =
-    &[&LISTEN, &common::DATABASE_URL, &common::DATABASE_CONNECTIONS, &REPLICA_URL, &QUERY_TIMEOUT, &TRUSTED_PROXIES];
+pub const VARIABLES: &[&dyn Documented] = &[
+    &LISTEN,
+    &common::DATABASE_URL,
+    &common::DATABASE_CONNECTIONS,
+    &REPLICA_URL,
+    &QUERY_TIMEOUT,
+    &TRUSTED_PROXIES,
+    &common::PUBLIC_URL,
+];
 
 /// The configuration of the api.
 #[derive(Debug, Clone)]
@@ -49,6 +57,8 @@ pub struct Config {
     pub bus: BusConfig,
     /// Where the file is.
     pub config_path: Option<PathBuf>,
+    /// Where people reach the dashboard, if that is known.
+    pub(crate) public_url: Option<Url>,
     /// The proxies that say where requests come from.
     pub(crate) proxies: TrustedProxies,
     /// For sessions, where the file gives no secret.
@@ -72,9 +82,11 @@ impl Config {
             Sentinels::new(addresses, master, login)
         });
         let bus = BusConfig { url, sentinels, prefix, command_timeout: BUS_TIMEOUT };
+        let public_url = read_public_url(env);
         let (config_path, proxies, seal) = (env.get(&common::CONFIG), env.get(&TRUSTED_PROXIES), Seal::random());
         let read = Document::load(config_path.as_deref()).and_then(|document| {
-            Tokens::from_document(&document, env, &seal).map(|tokens| Some((tokens, kinds_of(&document))))
+            Tokens::from_document(&document, env, &seal, public_url.as_ref())
+                .map(|tokens| Some((tokens, kinds_of(&document))))
         });
         let read = env.keep(read);
         env.finish()?;
@@ -82,6 +94,6 @@ impl Config {
             Some(read) if config_path.is_some() => read,
             _ => (Tokens::demo(seal.clone()), Kinds::new()),
         };
-        Ok(Self { service, store, replica, bus, config_path, proxies, seal, kinds, tokens })
+        Ok(Self { service, store, replica, bus, config_path, public_url, proxies, seal, kinds, tokens })
     }
 }

@@ -23,7 +23,7 @@ const PAGE: &str = "index.html";
 /// Files whose names carry a hash of what they hold.
 const HASHED: &str = "assets/";
 /// The addresses of machines: below them nothing is a page.
-const NO_PAGES: [&str; 5] = ["api/", "integrations/", "v2/", "health", "assets/"];
+const NO_PAGES: [&str; 6] = ["api/", "auth/", "integrations/", "v2/", "health", "assets/"];
 
 /// Nothing but our own files, nothing inline, nobody's frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -83,7 +83,8 @@ fn answer(request: &HttpRequest, path: &str, file: EmbeddedFile) -> HttpResponse
     })
 }
 
-fn guarded(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
+/// What keeps a page to itself.
+pub(crate) fn guarded(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
     response
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((REFERRER_POLICY, "no-referrer"))

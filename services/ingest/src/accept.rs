@@ -7,7 +7,7 @@ mod gate;
 mod group_commit;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use tocsin_bus::EventLog;
@@ -26,6 +26,12 @@ const STREAM_LANES: usize = 1;
 const INBOX_LANES: usize = 2;
 /// Most alerts in one entry. A larger delivery is split, so that the worker's batches stay steady.
 const MAX_ALERTS_PER_ENTRY: usize = 250;
+
+/// How long a delivery that neither store took is tried again: about as long as a failover takes. One may be away while the other is only slow for a moment: who
+/// is told to come again after that would have been served.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Longest wait between two tries: until Redis is usable again, or for so long.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
 
 /// Accepts deliveries. One per thread; cheap to clone.
 #[derive(Debug, Clone)]
@@ -101,19 +107,33 @@ impl Acceptor {
     pub(crate) async fn accept(&self, delivery: Delivery) -> Result<EventId, AcceptError> {
         let entries = entries(delivery);
         let id = entries[0].id;
+        let give_up = Instant::now() + PATIENCE;
+        let mut outcome = self.attempt(&entries).await;
+        while outcome == Err(AcceptError::NotDurable) && Instant::now() < give_up {
+            self.gate.redis_usable_within(TRY_AGAIN).await;
+            outcome = self.attempt(&entries).await;
+        }
+        outcome.map(|()| id)
+    }
+
+    /// One path, then the other.
+    async fn attempt(&self, entries: &[Envelope]) -> Result<(), AcceptError> {
         if self.gate.redis_is_usable() {
-            self.room(Path::Stream, &entries)?;
-            match self.append(&entries).await {
-                Ok(()) => return Ok(id),
+            self.room(Path::Stream, entries)?;
+            match self.append(entries).await {
+                Ok(()) => return Ok(()),
                 Err(CommitError::QueueFull) => return Err(AcceptError::Overloaded),
                 Err(CommitError::Failed) => self.gate.redis_has_failed(),
             }
         }
-        self.room(Path::Inbox, &entries)?;
-        match self.inbox.0.commit(entries, 0).await {
-            Ok(()) => Ok(id),
+        self.room(Path::Inbox, entries)?;
+        match self.inbox.0.commit(entries.to_vec(), 0).await {
+            Ok(()) => Ok(()),
             Err(CommitError::QueueFull) => Err(AcceptError::Overloaded),
-            Err(CommitError::Failed) => Err(AcceptError::NotDurable),
+            Err(CommitError::Failed) => {
+                self.gate.not_taken(Path::Inbox, entries.len() as u64);
+                Err(AcceptError::NotDurable)
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tocsin_bus::{BusConfig, SentinelLogin, Sentinels};
 use tocsin_service::config::{
     ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, SentinelAddress, ServiceConfig,
-    Variable, common,
+    Variable, common, read_public_url,
 };
 use tocsin_store::StoreConfig;
 use url::Url;
@@ -26,11 +26,6 @@ const DEADLINE: Variable<Duration> = Variable::new(
     || Duration::from_hours(1),
     "how long a receiver may be owed a notice before it is given up, and its fallback told (1s to 7d)",
 );
-const PUBLIC_URL: Variable<Option<Url>> = Variable::new(
-    "TOCSIN_PUBLIC_URL",
-    || None,
-    "where people reach the dashboard, such as https://tocsin.example.com; unset leaves links to incidents away",
-);
 
 /// Longest that Redis may take to answer.
 const BUS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -39,7 +34,7 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The variables of the notifier, for `--help`.
 pub const VARIABLES: &[&dyn Documented] =
-    &[&LISTEN, &common::DATABASE_URL, &common::DATABASE_CONNECTIONS, &REQUEST_TIMEOUT, &DEADLINE, &PUBLIC_URL];
+    &[&LISTEN, &common::DATABASE_URL, &common::DATABASE_CONNECTIONS, &REQUEST_TIMEOUT, &DEADLINE, &common::PUBLIC_URL];
 
 /// The configuration of the notifier.
 #[derive(Debug, Clone)]
@@ -84,9 +79,7 @@ impl Config {
         let deadline = env.get(&DEADLINE);
         let bounds = Duration::from_secs(1)..=Duration::from_hours(7 * 24);
         env.check(bounds.contains(&deadline), &DEADLINE, "use a duration from 1s to 7d");
-        let public_url = env.get(&PUBLIC_URL);
-        let is_web = public_url.as_ref().is_none_or(|url| matches!(url.scheme(), "https" | "http"));
-        env.check(is_web, &PUBLIC_URL, "use an address that begins with https://");
+        let public_url = read_public_url(env);
         let config_path = env.get(&common::CONFIG);
         let receivers =
             Document::load(config_path.as_deref()).and_then(|document| Receivers::from_document(&document, env));

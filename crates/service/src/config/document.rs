@@ -3,6 +3,7 @@
 mod api;
 mod faults;
 mod inhibition;
+mod oidc;
 mod receivers;
 mod retention;
 mod routes;
@@ -20,6 +21,7 @@ use super::{ConfigError, Problem, SecretSource};
 pub use api::{ApiLimitSection, ApiSection, Scope, TokenSection};
 use faults::Faults;
 pub use inhibition::InhibitionSection;
+pub use oidc::{OidcRule, OidcSection};
 pub use receivers::{
     EmailSection, ReceiverKind, ReceiverSection, SlackAccess, SlackSection, SmtpSection, SmtpTls, TeamsSection,
     TemplatesSection, WebhookSection, alert_sample, incident_sample,

@@ -1,10 +1,10 @@
 //! `bench`: measures, prints a table, and writes JSON.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use tocsin_testbed::bench::worker::Pace;
 use tocsin_testbed::bench::{self, Bare, Report};
 
@@ -19,8 +19,9 @@ const NOTICES_PER_SECOND: u32 = 50;
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
+    /// What is measured; everything, each as long as it is by itself, unless given.
     #[command(subcommand)]
-    bench: Bench,
+    bench: Option<Bench>,
     /// Write the figures to this file, as JSON.
     #[arg(long, value_name = "FILE", global = true)]
     json: Option<PathBuf>,
@@ -28,6 +29,16 @@ pub(crate) struct BenchArgs {
     #[arg(long, global = true)]
     keep: bool,
 }
+
+/// One bench as it is without options.
+#[derive(Debug, Parser)]
+struct Plain {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+/// All of them, in the order of a webhook's way.
+const ALL: [&str; 6] = ["ingest", "flood", "store-loss", "worker", "notify", "api"];
 
 #[derive(Debug, Subcommand)]
 enum Bench {
@@ -125,8 +136,8 @@ pub(crate) async fn bench(args: BenchArgs) -> Result<ExitCode, CliError> {
     let mut signals = Signals::new()?;
     let folder = RunFolder::create()?;
     // What was started is dropped with the future, and thereby killed.
-    let report = tokio::select! {
-        report = measure(&args.bench, &folder) => report,
+    let measured = tokio::select! {
+        measured = measure_what_is_asked(args.bench.as_ref(), &folder) => measured,
         _signal = signals.next() => Err(CliError::Interrupted),
     };
     if args.keep {
@@ -134,17 +145,46 @@ pub(crate) async fn bench(args: BenchArgs) -> Result<ExitCode, CliError> {
     } else {
         folder.remove()?;
     }
-    let report = report?;
+    let (report, failed) = measured?;
     println!("{report}");
     if let Some(path) = args.json {
         let json = serde_json::to_string_pretty(&report).map_err(CliError::Report)?;
         std::fs::write(&path, json + "\n").map_err(CliError::file("write", path))?;
     }
-    Ok(ExitCode::SUCCESS)
+    failed.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-async fn measure(bench: &Bench, folder: &RunFolder) -> Result<Report, CliError> {
-    let folder = folder.path();
+/// One bench, or all of them in one report. Of all, one that fails does not keep the others from being measured; the first
+/// failure comes with the report.
+async fn measure_what_is_asked(
+    bench: Option<&Bench>,
+    folder: &RunFolder,
+) -> Result<(Report, Option<CliError>), CliError> {
+    if let Some(bench) = bench {
+        return Ok((measure(bench, folder.path()).await?, None));
+    }
+    let (mut all, mut failed) = (bench::report(Vec::new(), Vec::new()).await, None);
+    for name in ALL {
+        let Plain { bench } = Plain::try_parse_from(["bench", name]).map_err(CliError::Usage)?;
+        tracing::info!("bench {name}");
+        let folder = folder.path().join(name);
+        std::fs::create_dir(&folder).map_err(CliError::file("create", &folder))?;
+        match measure(&bench, &folder).await {
+            Ok(report) => {
+                all.metrics.extend(report.metrics);
+                all.notes.extend(report.notes);
+            }
+            Err(error) => {
+                tracing::error!("bench {name}: {error}");
+                all.notes.push(format!("bench {name} failed: {error}"));
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    Ok((all, failed))
+}
+
+async fn measure(bench: &Bench, folder: &Path) -> Result<Report, CliError> {
     let report = match *bench {
         Bench::Ingest { rounds, seconds, connections } => {
             let duration = Duration::from_secs(seconds);

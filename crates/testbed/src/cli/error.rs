@@ -18,6 +18,9 @@ pub(crate) enum CliError {
     /// A bench has no figures.
     #[error(transparent)]
     Bench(#[from] BenchError),
+    /// A command line of our own is none.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
     /// A report could not be written as JSON.
     #[error("could not write the report as JSON")]
     Report(#[source] serde_json::Error),

@@ -260,18 +260,20 @@ async fn start_stores(nodes: &[Node]) -> Result<()> {
     Ok(())
 }
 
-/// The database and its schema, through the way that the services will go.
+/// The database and its schema, through the way that the services will go. Each step may be repeated: on a machine that has much
+/// else to do, another Postgres may come to lead meanwhile.
 async fn make_database(ways: &PostgresWays) -> Result<()> {
     let url = ways.maintenance_url();
-    let existing = poll::until("a way to the Postgres that leads", DEADLINE, async || {
-        let found = query(&url, "SELECT 1 FROM pg_database WHERE datname = 'tocsin'").await;
-        found.map_err(|error| error.to_string())
+    poll::until("a database on the Postgres that leads", DEADLINE, async || {
+        let make = async {
+            if query(&url, "SELECT 1 FROM pg_database WHERE datname = 'tocsin'").await?.is_empty() {
+                query(&url, "CREATE DATABASE tocsin").await?;
+            }
+            migrate(&ways.write_url()).await
+        };
+        make.await.map_err(|error: TestbedError| error.to_string())
     })
     .await?;
-    if existing.is_empty() {
-        query(&url, "CREATE DATABASE tocsin").await?;
-    }
-    migrate(&ways.write_url()).await?;
     poll::until("a way to the Postgres that follow", DEADLINE, async || {
         query(&ways.read_url(), "SELECT 1").await.map_err(|error| error.to_string())
     })

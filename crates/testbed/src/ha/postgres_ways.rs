@@ -12,7 +12,8 @@ const SETTINGS: &str = "
 defaults postgres
     mode tcp
     timeout connect 500ms
-    timeout check 300ms
+    # Less than Patroni takes to depose who does not answer, and more than a machine takes that is busy.
+    timeout check 1s
     timeout client 1h
     timeout server 1h
     timeout queue 2s

@@ -30,8 +30,8 @@ export async function open(description = JSON.parse(process.env.TOCSIN_STAGE ?? 
 }
 
 export class Stage {
-  constructor({ url, tokens, key, state }, first, profile) {
-    Object.assign(this, { base: url, tokens, key, first, profile, browser: first.browser() ?? first });
+  constructor({ url, tokens, key, state, issuer }, first, profile) {
+    Object.assign(this, { base: url, tokens, key, issuer, first, profile, browser: first.browser() ?? first });
     Object.assign(this, { violations: [], errors: [], outside: [], sessions: new Map() });
     this.backstage = new Backstage({ state });
   }
@@ -104,7 +104,8 @@ export class Stage {
     });
     page.context().on('request', (request) => {
       const url = request.url();
-      if (!url.startsWith(`${this.base}/`) && !url.startsWith('data:')) this.outside.push(url);
+      const isExpected = [`${this.base}/`, `${this.issuer}/authorize`, 'data:'].some((start) => url.startsWith(start));
+      if (!isExpected) this.outside.push(url);
     });
   }
 
@@ -117,6 +118,12 @@ export class Stage {
   async send(body, path = 'v1/webhooks/generic', headers = {}) {
     const response = await fetch(`${this.base}/api/${path}`, { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(body) });
     assert.ok(response.ok, `${path} was answered ${response.status}: ${await response.text()}`);
+  }
+
+  /** Says who comes to the provider next; nobody may come in from there while it is null. */
+  async comes(claims) {
+    const response = await fetch(`${this.issuer}/next`, { method: 'POST', body: new URLSearchParams({ claims: JSON.stringify(claims) }) });
+    assert.equal(response.status, 200);
   }
 
   /** Calls the API as a script does; gives what it answers. */

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { startProvider } from './provider.mjs';
 
 const checkout = fileURLToPath(new URL('../../../../', import.meta.url));
 /** Longest time that a command on a process may take, in milliseconds: starting everything is one. */
@@ -28,7 +29,7 @@ const secret = (name) => `${name}_${randomBytes(18).toString('hex')}`;
 const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 
 /** One receiver takes everything and one nothing; nobody is kept waiting by limits that are not what is tested. */
-const configuration = ({ tokens, key, refusing }) => `
+const configuration = ({ tokens, key, refusing, issuer, client }) => `
 route:
   receiver: ops
   group_by: [alertname]
@@ -44,14 +45,23 @@ integrations:
 api:
   session_secret: ${secret('session')}
   limit: {per_minute: 1000000}
+  oidc:
+    issuer: ${issuer}
+    name: Example
+    client_id: ${client.id}
+    client_secret: ${client.secret}
+    allow: [{claim: groups, value: sre, scopes: [respond]}]
   tokens:
 ${Object.entries(tokens)
   .map(([name, { token, scopes }]) => `    - {name: ${name}, scopes: [${scopes}], sha256: ${sha256(token)}}`)
   .join('\n')}
 `;
 
+/** A worker that was paused has its command taken over from itself: soon, for who waits for it in a browser. */
+const HASTY = { TOCSIN_WORKER_HANDLER_TIMEOUT: '3s', TOCSIN_WORKER_RECLAIM_IDLE: '4s' };
+
 const run = async (state, ...args) => {
-  const env = { ...process.env, TOCSIN_STATE_DIR: state };
+  const env = { ...process.env, ...HASTY, TOCSIN_STATE_DIR: state };
   delete env.TOCSIN_SLACK_WEBHOOK_URL;
   const { stdout } = await promisify(execFile)(testbed, args, { env, timeout: COMMAND_TIMEOUT_MS, maxBuffer: 16 << 20 });
   return stdout;
@@ -71,6 +81,8 @@ async function startRefusing() {
 /** Starts one. What it gives can be handed to other processes as JSON. */
 export async function start() {
   const refusing = await startRefusing();
+  const client = { id: 'tocsin', secret: secret('client') };
+  const provider = await startProvider(client);
   const folder = await mkdtemp(join(tmpdir(), 'tocsin-stage-'));
   // The account that Postgres runs as must be able to pass through.
   await chmod(folder, 0o711);
@@ -80,17 +92,18 @@ export async function start() {
     reader: { token: secret('reader'), scopes: 'read' },
   };
   const [config, state, key] = [join(folder, 'tocsin.yaml'), join(folder, 'state'), randomBytes(16).toString('hex')];
-  await writeFile(config, configuration({ tokens, key, refusing: refusing.address }));
+  await writeFile(config, configuration({ tokens, key, refusing: refusing.address, issuer: provider.issuer, client }));
   const stop = async () => {
     await run(state, 'down', '--wipe').catch(() => {});
     refusing.stop();
+    provider.stop();
     await rm(folder, { recursive: true, force: true });
   };
   try {
     await run(state, 'up', '--detach', '--port', String(await freePort()), '--config', config);
     const { url } = JSON.parse(await run(state, 'status', '--json'));
     const names = Object.fromEntries(Object.entries(tokens).map(([name, { token }]) => [name, token]));
-    return { description: { url, state, tokens: names, key }, stop };
+    return { description: { url, state, tokens: names, key, issuer: provider.issuer }, stop };
   } catch (error) {
     const log = await readFile(join(state, 'logs/supervisor.log'), 'utf8').catch(() => '');
     await stop();

@@ -70,7 +70,7 @@ export function setQuery(changes: Record<string, string | string[] | null>): voi
 /** An address in this app that a query parameter names, else the board: nobody is sent elsewhere after signing in. */
 export function safeNext(next: string | null): string {
   if (!next || !/^\/(?![/\\])/.test(next) || /[\\\u0000-\u001f]/.test(next)) return '/';
-  return next.startsWith('/sign-in') || next.startsWith('/api/') ? '/' : next;
+  return /^\/(sign-in|api\/|auth\/)/.test(next) ? '/' : next;
 }
 
 /** Follows links within the app without loading the page anew, and the browser's back and forward. */
@@ -81,7 +81,7 @@ export function followLinks(): void {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? event.target.closest('a') : null;
     if (!link || link.origin !== window.location.origin || link.target || link.hasAttribute('download')) return;
-    if (link.pathname.startsWith('/api/') || link.getAttribute('href')?.startsWith('#')) return;
+    if (/^\/(api|auth)\//.test(link.pathname) || link.getAttribute('href')?.startsWith('#')) return;
     event.preventDefault();
     navigate(link.pathname + link.search);
   });

@@ -1,10 +1,12 @@
-//! The sessions of the dashboard: a cookie that names the token with which somebody has signed in, without holding it.
+//! The sessions of the dashboard: a cookie that names the token with which somebody has signed in, without holding it, or that
+//! says who has signed in at the provider.
 //!
 //! The cookie is sealed (ChaCha20-Poly1305), so that nobody else can make one, and the api keeps nothing: a session ends with
-//! its time, with its token, or when the key changes. The key is derived (HKDF-SHA256) from `api.session_secret`, which several
+//! its time, with its token (or when the file says something else of who may come in from the provider), or when the key changes. The key is derived (HKDF-SHA256) from `api.session_secret`, which several
 //! api processes must share; without it each process makes one for itself, and sessions end with the process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::cookie::{Cookie, SameSite};
@@ -13,7 +15,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
+use serde::{Deserialize, Serialize};
 use tocsin_service::config::{ExposeSecret as _, SecretString};
+
+use super::oidc::{Edition, Person};
 
 /// The cookie's name.
 pub(crate) const COOKIE: &str = "tocsin_session";
@@ -22,18 +27,36 @@ const LIFETIME: TimeDelta = TimeDelta::hours(12);
 /// Bytes of a token's hash by which a session names it: enough that no two tokens share them.
 pub(super) const PREFIX: usize = 16;
 
-/// The form of what is sealed.
-const VERSION: u8 = 1;
+/// The forms of what is sealed.
+const OF_TOKEN: u8 = 1;
+const OF_PERSON: u8 = 2;
+/// Of which form of the key is made.
+const KEY_VERSION: u8 = 1;
 const SALT: &[u8] = b"tocsin session cookie";
-const WRITTEN: usize = 1 + PREFIX + size_of::<i64>();
 
 /// Somebody who has signed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Session {
-    /// The beginning of the SHA-256 of the token.
-    pub(super) token: [u8; PREFIX],
+    pub(super) holder: Holder,
     /// When it ends, to the second.
     pub(crate) expires_at: DateTime<Utc>,
+}
+
+/// With what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// A token, by the beginning of its SHA-256.
+    Token([u8; PREFIX]),
+    /// An account at the provider, by what the file said at that time.
+    Person(Person, Edition),
+}
+
+/// A person's session, as it is sealed.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    person: Person,
+    edition: Edition,
+    expires_at: i64,
 }
 
 impl Session {
@@ -42,7 +65,43 @@ impl Session {
         let mut token = [0; PREFIX];
         token.copy_from_slice(&sha256[..PREFIX]);
         let end = now.trunc_subsecs(0) + LIFETIME;
-        Self { token, expires_at: token_expires_at.map_or(end, |expires_at| end.min(expires_at.trunc_subsecs(0))) }
+        let expires_at = token_expires_at.map_or(end, |expires_at| end.min(expires_at.trunc_subsecs(0)));
+        Self { holder: Holder::Token(token), expires_at }
+    }
+
+    /// One that begins now, of somebody who has come from the provider.
+    pub(super) fn of_person(person: Person, edition: Edition, lifetime: Duration, now: DateTime<Utc>) -> Self {
+        let lifetime = TimeDelta::from_std(lifetime).unwrap_or(LIFETIME);
+        Self { holder: Holder::Person(person, edition), expires_at: now.trunc_subsecs(0) + lifetime }
+    }
+
+    fn to_bytes(&self) -> Option<Vec<u8>> {
+        let seconds = self.expires_at.timestamp();
+        match &self.holder {
+            Holder::Token(token) => Some([&[OF_TOKEN][..], token, &seconds.to_be_bytes()].concat()),
+            Holder::Person(person, edition) => {
+                let written = Written { person: person.clone(), edition: *edition, expires_at: seconds };
+                let mut bytes = vec![OF_PERSON];
+                serde_json::to_writer(&mut bytes, &written).ok()?;
+                Some(bytes)
+            }
+        }
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (form, rest) = bytes.split_first()?;
+        let (holder, seconds) = match *form {
+            OF_TOKEN => {
+                let (token, seconds) = rest.split_at_checked(PREFIX)?;
+                (Holder::Token(token.try_into().ok()?), i64::from_be_bytes(seconds.try_into().ok()?))
+            }
+            OF_PERSON => {
+                let Written { person, edition, expires_at } = serde_json::from_slice(rest).ok()?;
+                (Holder::Person(person, edition), expires_at)
+            }
+            _ => return None,
+        };
+        Some(Self { holder, expires_at: DateTime::from_timestamp(seconds, 0)? })
     }
 }
 
@@ -70,7 +129,7 @@ impl Seal {
     fn derived(secret: &[u8]) -> Self {
         let key = Salt::new(HKDF_SHA256, SALT).extract(secret);
         // Fails for keys that are longer than any of ours; without one nobody is signed in.
-        let key = key.expand(&[&[VERSION]], &CHACHA20_POLY1305).ok();
+        let key = key.expand(&[&[KEY_VERSION]], &CHACHA20_POLY1305).ok();
         Self(key.map(|key| Arc::new(LessSafeKey::new(UnboundKey::from(key)))))
     }
 
@@ -80,27 +139,28 @@ impl Seal {
     }
 
     fn write(&self, session: &Session) -> Option<String> {
-        let nonce: [u8; NONCE_LEN] = rand::random();
-        let mut text = Vec::with_capacity(WRITTEN + CHACHA20_POLY1305.tag_len());
-        text.push(VERSION);
-        text.extend_from_slice(&session.token);
-        text.extend_from_slice(&session.expires_at.timestamp().to_be_bytes());
-        let nonce_of = Nonce::assume_unique_for_key(nonce);
-        self.0.as_ref()?.seal_in_place_append_tag(nonce_of, Aad::from(COOKIE), &mut text).ok()?;
-        Some(URL_SAFE_NO_PAD.encode([&nonce[..], &text].concat()))
+        self.close(COOKIE, session.to_bytes()?)
     }
 
     /// The session that a cookie's value stands for; none if we have not made it or it has ended.
     pub(super) fn read(&self, value: &str, now: DateTime<Utc>) -> Option<Session> {
+        Session::from_bytes(&self.open(COOKIE, value)?).filter(|session| now < session.expires_at)
+    }
+
+    /// The value of the cookie `name` that stands for `text`.
+    pub(super) fn close(&self, name: &str, mut text: Vec<u8>) -> Option<String> {
+        let nonce: [u8; NONCE_LEN] = rand::random();
+        let nonce_of = Nonce::assume_unique_for_key(nonce);
+        self.0.as_ref()?.seal_in_place_append_tag(nonce_of, Aad::from(name), &mut text).ok()?;
+        Some(URL_SAFE_NO_PAD.encode([&nonce[..], &text].concat()))
+    }
+
+    /// What a value of the cookie `name` stands for; none if we have not made it for that cookie.
+    pub(super) fn open(&self, name: &str, value: &str) -> Option<Vec<u8>> {
         let mut sealed = URL_SAFE_NO_PAD.decode(value).ok()?;
         let (nonce, text) = sealed.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let text = self.0.as_ref()?.open_in_place(nonce, Aad::from(COOKIE), text).ok()?;
-        let (version, rest) = text.split_first()?;
-        let (token, expires_at) = rest.split_at_checked(PREFIX)?;
-        let expires_at = i64::from_be_bytes(expires_at.try_into().ok()?);
-        let session = Session { token: token.try_into().ok()?, expires_at: DateTime::from_timestamp(expires_at, 0)? };
-        (*version == VERSION && now < session.expires_at).then_some(session)
+        Some(self.0.as_ref()?.open_in_place(nonce, Aad::from(name), text).ok()?.to_vec())
     }
 }
 
@@ -121,6 +181,8 @@ fn cookie(value: String, secure: bool, seconds: i64) -> Cookie<'static> {
 
 #[cfg(test)]
 mod tests {
+    use tocsin_service::config::document::Scope;
+
     use super::*;
 
     fn at(second: i64) -> DateTime<Utc> {
@@ -133,10 +195,21 @@ mod tests {
         let session = Session::begin(&[7; 32], None, at(0));
         assert_eq!(session.expires_at, at(12 * 3600));
         let value = seal.write(&session).unwrap();
-        assert_eq!(seal.read(&value, at(12 * 3600 - 1)), Some(session));
+        assert_eq!(seal.read(&value, at(12 * 3600 - 1)), Some(session.clone()));
         assert_eq!(seal.read(&value, at(12 * 3600)), None);
         assert_eq!(Session::begin(&[7; 32], Some(at(5)), at(0)).expires_at, at(5), "no longer than its token");
         assert_ne!(seal.write(&session).unwrap(), value, "no two cookies are the same");
+    }
+
+    #[test]
+    fn a_persons_session_says_who_it_is() {
+        let seal = Seal::random();
+        let person = Person { subject: "1".to_owned(), name: "ada@example.com".to_owned(), scopes: vec![Scope::Read] };
+        let session = Session::of_person(person, [3; 16], Duration::from_mins(5), at(0));
+        assert_eq!(session.expires_at, at(300));
+        let value = seal.write(&session).unwrap();
+        assert_eq!(seal.read(&value, at(299)), Some(session));
+        assert_eq!(seal.read(&value, at(300)), None);
     }
 
     #[test]

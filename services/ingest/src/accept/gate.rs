@@ -25,6 +25,7 @@ const INBOX_INTERVAL: Duration = Duration::from_millis(500);
 pub(crate) struct Gate {
     redis_usable: AtomicBool,
     redis_failed: Notify,
+    redis_opened: Notify,
     backlog: [AtomicU64; 2],
     high_water: u64,
 }
@@ -35,6 +36,7 @@ impl Gate {
         Self {
             redis_usable: AtomicBool::new(false),
             redis_failed: Notify::new(),
+            redis_opened: Notify::new(),
             backlog: Default::default(),
             high_water,
         }
@@ -42,6 +44,26 @@ impl Gate {
 
     pub(crate) fn redis_is_usable(&self) -> bool {
         self.redis_usable.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the way to Redis is open, or so long.
+    pub(crate) async fn redis_usable_within(&self, most: Duration) {
+        let opened = self.redis_opened.notified();
+        tokio::pin!(opened);
+        // What opens from here on is heard.
+        opened.as_mut().enable();
+        if !self.redis_is_usable() {
+            let _ = tokio::time::timeout(most, opened).await;
+        }
+    }
+
+    /// Opens the way to Redis.
+    fn redis_is_back(&self) {
+        if !self.redis_usable.swap(true, Ordering::Relaxed) {
+            tracing::info!("Redis takes deliveries");
+            metrics::redis_usable(true);
+            self.redis_opened.notify_waiters();
+        }
     }
 
     /// Closes the way to Redis until the next successful probe.
@@ -62,6 +84,12 @@ impl Gate {
         }
     }
 
+    /// Takes back what [`Gate::has_room`] has counted: the store refused it.
+    pub(crate) fn not_taken(&self, path: Path, deliveries: u64) {
+        let less = |backlog: u64| Some(backlog.saturating_sub(deliveries));
+        let _ = self.backlog[path as usize].fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
     fn set_backlog(&self, path: Path, deliveries: u64) {
         self.backlog[path as usize].store(deliveries, Ordering::Relaxed);
         metrics::backlog(path, deliveries);
@@ -80,10 +108,7 @@ async fn watch_stream(gate: &Gate, log: &EventLog) {
         match try_stream(gate, log).await {
             Ok(()) => {
                 told.clear();
-                if !gate.redis_usable.swap(true, Ordering::Relaxed) {
-                    tracing::info!("Redis takes deliveries");
-                    metrics::redis_usable(true);
-                }
+                gate.redis_is_back();
                 // Until it is time to look again, or a request finds it failing.
                 let _ = tokio::time::timeout(STREAM_INTERVAL, gate.redis_failed.notified()).await;
             }
@@ -123,6 +148,16 @@ async fn watch_inbox(gate: &Gate, store: &Store) {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn who_waits_for_redis_goes_on_when_it_is_usable() {
+        let gate = Gate::new(10);
+        let mut waiting = Box::pin(gate.redis_usable_within(Duration::from_mins(1)));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        gate.redis_is_back();
+        assert!(futures_util::poll!(&mut waiting).is_ready());
+        assert!(futures_util::poll!(Box::pin(gate.redis_usable_within(Duration::from_mins(1)))).is_ready());
+    }
+
     #[test]
     fn a_path_is_closed_at_the_high_water_mark_and_open_again_below_it() {
         let gate = Gate::new(10);
@@ -133,5 +168,9 @@ mod tests {
         assert!(gate.has_room(Path::Inbox, 1), "each path has a mark of its own");
         gate.set_backlog(Path::Stream, 9);
         assert!(gate.has_room(Path::Stream, 1));
+        gate.not_taken(Path::Stream, 1);
+        assert!(gate.has_room(Path::Stream, 1), "what was refused does not count");
+        gate.not_taken(Path::Stream, 100);
+        assert!(gate.has_room(Path::Stream, 9));
     }
 }

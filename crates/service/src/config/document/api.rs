@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::super::{Environment, Problem};
-use super::{Faults, SecretSource};
+use super::{Faults, OidcSection, SecretSource, oidc};
 
 /// Requests of one token in a minute, unless the file says otherwise.
 const DEFAULT_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(6_000) {
@@ -27,6 +27,8 @@ pub struct ApiSection {
     pub tokens: Vec<TokenSection>,
     /// How much each of them may ask for.
     pub limit: ApiLimitSection,
+    /// Where else people can sign in, if anywhere.
+    pub oidc: Option<OidcSection>,
     session_secret: Option<SecretString>,
     session_secret_file: Option<PathBuf>,
     session_secret_env: Option<String>,
@@ -88,7 +90,7 @@ pub struct TokenSection {
 }
 
 /// What a token allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// To read.
@@ -115,6 +117,9 @@ impl TokenSection {
 /// Leaves everything that is wrong with the section in `faults`.
 pub(super) fn check(section: &ApiSection, faults: &mut Faults) {
     faults.extend(section.session_source().and_then(|source| source.fault_in_place(read_session_secret)));
+    if let Some(section) = &section.oidc {
+        oidc::check(section, faults);
+    }
     let mut names = BTreeSet::new();
     for (index, token) in section.tokens.iter().enumerate() {
         if !names.insert(token.name.as_str()) {

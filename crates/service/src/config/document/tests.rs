@@ -54,6 +54,51 @@ fn the_rules_that_the_example_leaves_in_comments_are_valid() {
 }
 
 #[test]
+fn the_provider_that_the_example_leaves_in_comments_is_valid() {
+    let example = include_str!("../../../../../tocsin.yaml");
+    let (_, commented) = example.split_once("  # oidc:\n").unwrap();
+    let (commented, _) = commented.split_once("\n\n").unwrap();
+    let lines: Vec<_> = commented.lines().map(|line| &line[4..]).collect();
+    let document = Document::parse(&format!("api:\n  oidc:\n  {}", lines.join("\n  "))).unwrap();
+    let section = document.api.oidc.unwrap();
+    assert_eq!((section.name(), section.everybody()), ("Example".to_owned(), &[Scope::Read][..]));
+    assert_eq!((section.session_lifetime(), section.allow.len()), (Duration::from_hours(12), 1));
+}
+
+#[test]
+fn every_fault_of_a_provider_is_reported_with_its_path_and_without_its_secret() {
+    let text = "
+        api:
+          oidc:
+            issuer: http://login.example.com
+            name: ''
+            client_id: ' '
+            client_secret: hush
+            client_secret_env: A
+            scopes: ['openid profile']
+            actor_claim: ''
+            session_lifetime: 30d
+            allow: [{claim: '', value: '', scopes: []}]";
+    let faults = Document::parse(text).unwrap_err().to_string();
+    assert!(!faults.contains("hush"), "{faults}");
+    insta::assert_snapshot!(faults);
+}
+
+#[test]
+fn a_provider_that_everybody_has_an_account_at_lets_in_nobody_by_itself() {
+    let parse = |issuer: &str, more: &str| {
+        let text = format!("api: {{oidc: {{issuer: \"{issuer}\", client_id: a, client_secret_env: A{more}}}}}");
+        Document::parse(&text).map(drop).map_err(|error| error.problems[0].key.clone())
+    };
+    let (google, rule) = ("https://accounts.google.com", ", allow: [{claim: hd, value: b, scopes: [read]}]");
+    assert_eq!(parse("https://login.example.com", ""), Ok(()));
+    for (issuer, more) in [(google, ""), (google, rule), ("https://login.example.com", ", everybody: []")] {
+        assert_eq!(parse(issuer, more), Err("api.oidc.everybody".to_owned()), "{issuer}{more}");
+    }
+    assert_eq!(parse(google, &format!(", everybody: []{rule}")), Ok(()));
+}
+
+#[test]
 fn every_fault_is_reported_with_its_path() {
     let error = Document::parse(
         r"

@@ -50,8 +50,8 @@ export function NoticeItem({ notice, changed, showIncident = false }: { notice: 
 }
 
 function Attempts({ id, attempts }: { id: string; attempts: number }) {
-  const { data, problem, reload } = useResource<NotificationDetail>(`${id} ${attempts}`, (signal) => load(id, signal));
-  if (problem) return <ProblemNote problem={problem} what="The attempts cannot be loaded." again={reload} />;
+  const { data, problem, reload, retries } = useResource<NotificationDetail>(`${id} ${attempts}`, (signal) => load(id, signal));
+  if (problem) return <ProblemNote problem={problem} what="The attempts cannot be loaded." again={reload} retries={retries} />;
   if (!data) return <Loading what="attempts" />;
   if (data.deliveries.length === 0) return <p class="muted">It was not tried yet.</p>;
   return (

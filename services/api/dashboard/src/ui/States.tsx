@@ -25,8 +25,8 @@ export function Empty({ shape, title, children }: { shape: Shape; title: string;
   );
 }
 
-/** What happened, and what to do. */
-export function ProblemNote({ problem, what, again }: { problem: Problem; what: string; again?: () => void }) {
+/** What happened, and what to do; `retries` if it is tried again by itself. */
+export function ProblemNote({ problem, what, again, retries }: { problem: Problem; what: string; again?: () => void; retries?: boolean }) {
   return (
     <div class="problem" role="alert">
       <p>
@@ -34,6 +34,7 @@ export function ProblemNote({ problem, what, again }: { problem: Problem; what: 
       </p>
       <p>
         {remedy(problem)}
+        {retries && ' It is tried again by itself.'}
         {problem.requestId && (
           <>
             {' '}

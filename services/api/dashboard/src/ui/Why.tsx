@@ -27,8 +27,8 @@ export function Why({ of, id, revision }: { of: 'incidents' | 'alerts'; id: stri
 function Explanation({ of, id, revision }: { of: 'incidents' | 'alerts'; id: string; revision: number | string }) {
   const load = of === 'incidents' ? incidentExplain : alertExplain;
   const [all, setAll] = useState(false);
-  const { data, problem, reload } = useResource<List<Decision>>(`${id} ${revision}`, (signal) => load(id, signal));
-  if (problem) return <ProblemNote problem={problem} what="It cannot be explained now." again={reload} />;
+  const { data, problem, reload, retries } = useResource<List<Decision>>(`${id} ${revision}`, (signal) => load(id, signal));
+  if (problem) return <ProblemNote problem={problem} what="It cannot be explained now." again={reload} retries={retries} />;
   if (!data) return <Loading what="the decisions" />;
   const first = decisive(data.data);
   const shown = all ? data.data : data.data.slice(0, FIRST);

@@ -17,14 +17,14 @@ import { Why } from '../../ui/Why';
 import { OutsideLinks } from '../incident/OutsideLinks';
 
 export function AlertPage({ id }: { id: string }) {
-  const { data, problem, reload } = useResource(id, (signal) => load(id, signal));
+  const { data, problem, reload, retries } = useResource(id, (signal) => load(id, signal));
   const soon = useDebounced(reload, 300);
   const incident = data?.incident_id;
   useTitle(data?.title ?? 'Alert');
   useEffect(() => on('incident', (changed) => changed.id === incident && soon()), [incident]);
   const silence = () => data && may('respond') && show({ kind: 'silence', labels: data.labels, about: data.title });
   useKeys({ s: silence });
-  if (!data) return problem ? <ProblemNote problem={problem} what="The alert cannot be loaded." again={reload} /> : <Loading what="the alert" />;
+  if (!data) return problem ? <ProblemNote problem={problem} what="The alert cannot be loaded." again={reload} retries={retries} /> : <Loading what="the alert" />;
   const links = annotationLinks(data.annotations);
   const texts = Object.entries(data.annotations).filter(([, value]) => !outsideAddress(value));
   return (

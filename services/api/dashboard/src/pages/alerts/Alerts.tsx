@@ -52,7 +52,7 @@ export function Alerts() {
           </a>
         )}
       </div>
-      {list.problem && <ProblemNote problem={list.problem} what="Alerts cannot be loaded." again={list.reload} />}
+      {list.problem && <ProblemNote problem={list.problem} what="Alerts cannot be loaded." again={list.reload} retries={list.retries} />}
       {!list.data && !list.problem && <Loading what="alerts" />}
       {list.data && shown.length === 0 && (
         <Empty shape={filtered ? 'search' : 'bell'} title={filtered ? 'No alert matches these filters' : 'No alert has arrived yet'}>

@@ -92,7 +92,7 @@ export function Board() {
         )}
       </header>
       <Filters filter={filter} />
-      {board.problem && <ProblemNote problem={board.problem} what="The board cannot be loaded." again={board.reload} />}
+      {board.problem && <ProblemNote problem={board.problem} what="The board cannot be loaded." again={board.reload} retries={board.retries} />}
       {!board.data && !board.problem && <Loading what="incidents" />}
       {board.data && known.length === 0 && <EmptyBoard filtered={isFiltered(filter)} />}
       {known.length > 0 && (

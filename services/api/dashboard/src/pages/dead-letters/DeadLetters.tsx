@@ -49,7 +49,7 @@ function Entries() {
     toast(`${found.length} dead letters go through the inbox again.`);
     tell('dead_letter', {});
   };
-  if (list.problem) return <ProblemNote problem={list.problem} what="Dead letters cannot be loaded." again={list.reload} />;
+  if (list.problem) return <ProblemNote problem={list.problem} what="Dead letters cannot be loaded." again={list.reload} retries={list.retries} />;
   if (!list.data) return <Loading what="dead letters" />;
   if (found.length === 0) {
     return (
@@ -132,7 +132,7 @@ function Notices() {
     toast(outcome.done ? 'They are told again.' : 'Sent, waiting: a worker will do it.');
     tell('dead_letter', {});
   };
-  if (list.problem) return <ProblemNote problem={list.problem} what="Dead notifications cannot be loaded." again={list.reload} />;
+  if (list.problem) return <ProblemNote problem={list.problem} what="Dead notifications cannot be loaded." again={list.reload} retries={list.retries} />;
   if (!list.data) return <Loading what="dead notifications" />;
   const total = list.data.total;
   return (

@@ -55,7 +55,7 @@ export function IncidentPage({ id }: { id: string }) {
 
   if (!data) {
     return incident.problem ? (
-      <ProblemNote problem={incident.problem} what="The incident cannot be loaded." again={incident.reload} />
+      <ProblemNote problem={incident.problem} what="The incident cannot be loaded." again={incident.reload} retries={incident.retries} />
     ) : (
       <Loading what="the incident" />
     );
@@ -64,7 +64,7 @@ export function IncidentPage({ id }: { id: string }) {
   return (
     <article class="incident">
       <Head incident={data} waits={waiting.value.has(data.id)} />
-      {incident.problem && <ProblemNote problem={incident.problem} what="What is shown may be old." again={incident.reload} />}
+      {incident.problem && <ProblemNote problem={incident.problem} what="What is shown may be old." again={incident.reload} retries={incident.retries} />}
       <Actions incident={data} />
       <Labels labels={data.labels} to="/" />
       {links.length > 0 && <OutsideLinks links={links} />}

@@ -6,13 +6,13 @@ import { NoticeItem } from '../../ui/NoticeItem';
 import { Loading, ProblemNote } from '../../ui/States';
 
 export function Notifications({ list }: { list: Resource<List<Notification>> }) {
-  const { data, problem, reload } = list;
+  const { data, problem, reload, retries } = list;
   return (
     <section class="panel" aria-label="Notifications">
       <h2>
         Notifications <span class="muted">{data?.total}</span>
       </h2>
-      {problem && <ProblemNote problem={problem} what="They cannot be loaded." again={reload} />}
+      {problem && <ProblemNote problem={problem} what="They cannot be loaded." again={reload} retries={retries} />}
       {!data && !problem && <Loading what="notifications" />}
       {data?.data.length === 0 && <p class="muted">Nobody was told. Why not stands below.</p>}
       <ul class="items" role="list">

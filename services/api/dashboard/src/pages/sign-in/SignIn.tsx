@@ -9,6 +9,7 @@ import { here, safeNext } from '../../router';
 import { begin } from '../../session';
 import { useTitle } from '../../title';
 import { ProblemNote } from '../../ui/States';
+import { turnedBackWith } from './turned-back';
 
 export function SignIn() {
   const [methods, setMethods] = useState<SignInMethods | null>(null);
@@ -33,6 +34,8 @@ export function SignIn() {
       .finally(() => setSending(false));
   };
   const next = safeNext(here.value.query.get('next'));
+  const turnedBack = turnedBackWith(here.value.query.get('problem'));
+  const requestId = here.value.query.get('request_id')?.match(/^[\w.:-]{1,128}$/)?.[0];
   return (
     <div class="sign-in">
       <h1 tabIndex={-1}>
@@ -44,8 +47,14 @@ export function SignIn() {
         </p>
       )}
       {problem && problem.status !== 401 && <ProblemNote problem={problem} what="Signing in failed." {...(methods ? {} : { again: ask })} />}
+      {!problem && turnedBack && (
+        <p class="problem" role="alert">
+          <strong>{turnedBack.title}</strong> {turnedBack.remedy}
+          {requestId && <span class="muted"> Request {requestId}</span>}
+        </p>
+      )}
       {methods?.oidc && (
-        <a class="button button-primary button-wide" href={`${methods.oidc.url}?next=${encodeURIComponent(next)}`}>
+        <a class="button button-primary button-wide" href={`${methods.oidc.url}?return_to=${encodeURIComponent(next)}`}>
           Sign in with {methods.oidc.name}
         </a>
       )}

@@ -56,7 +56,7 @@ export function Silences() {
           )}
         </div>
       </header>
-      {list.problem && <ProblemNote problem={list.problem} what="Silences cannot be loaded." again={list.reload} />}
+      {list.problem && <ProblemNote problem={list.problem} what="Silences cannot be loaded." again={list.reload} retries={list.retries} />}
       {!list.data && !list.problem && <Loading what="silences" />}
       {list.data && found.length === 0 && (
         <Empty shape="muted" title="No silence is in force">
