@@ -178,6 +178,7 @@ where
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
     use crate::{AlertSeverity, AlertStatus, Labels};
@@ -220,6 +221,45 @@ mod tests {
     fn the_fields_are_as_documented() {
         let values = envelope("DiskFull").to_values().unwrap();
         insta::assert_debug_snapshot!(FIELDS.into_iter().zip(values).collect::<Vec<_>>());
+    }
+
+    /// What each released version wrote, with every field that it knew. Never changed: a later release adds one.
+    const RELEASED: [&str; 1] = [include_str!("../fixtures/released/envelope-0.1.0.json")];
+
+    /// While a deploy rolls, old programs write for new ones and the other way round. So today's reader understands what was
+    /// written then; and of what it has understood, today's writer writes all that was there, in the same form, whatever it
+    /// adds. (Of the old reader it is known that it ignores what is added: that is the test below, and it was there then.)
+    #[test]
+    fn old_programs_and_new_ones_understand_each_other() {
+        for released in RELEASED {
+            let released: HashMap<String, String> = serde_json::from_str(released).unwrap();
+            let today = written(&Envelope::from_fields(&released).unwrap());
+            let (old, new): (Value, Value) = (body(&released), body(&today));
+            assert_has_all(&new, &old, "body");
+            for (name, value) in released.iter().filter(|(name, _)| *name != "body") {
+                assert_eq!(today.get(name), Some(value), "{name}");
+            }
+        }
+    }
+
+    fn body(fields: &HashMap<String, String>) -> Value {
+        serde_json::from_str(&fields["body"]).unwrap()
+    }
+
+    fn assert_has_all(new: &Value, old: &Value, at: &str) {
+        match (new, old) {
+            (Value::Object(new), Value::Object(old)) => {
+                for (name, value) in old {
+                    let found = new.get(name).unwrap_or_else(|| panic!("{at}.{name} is not written any more"));
+                    assert_has_all(found, value, &format!("{at}.{name}"));
+                }
+            }
+            (Value::Array(new), Value::Array(old)) => {
+                assert_eq!(new.len(), old.len(), "{at}");
+                new.iter().zip(old).for_each(|(new, old)| assert_has_all(new, old, at));
+            }
+            _ => assert_eq!(new, old, "{at} is written in another form"),
+        }
     }
 
     #[test]

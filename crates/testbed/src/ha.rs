@@ -293,6 +293,12 @@ impl Ha {
         Ok(())
     }
 
+    /// Whether stores have networks of their own here, so that they can be cut off.
+    #[must_use]
+    pub fn has_networks(&self) -> bool {
+        self.network.is_real()
+    }
+
     /// Cuts a store off the network: nothing reaches it, and nothing comes from it.
     ///
     /// # Errors

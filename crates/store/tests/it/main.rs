@@ -24,6 +24,7 @@ mod privileges;
 mod reads;
 mod redrive;
 mod replica;
+mod rolling;
 mod schema;
 mod stage;
 mod verify;

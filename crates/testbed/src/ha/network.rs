@@ -50,6 +50,11 @@ impl Network {
         Ok(network)
     }
 
+    /// Whether stores have namespaces.
+    pub(super) fn is_real(&self) -> bool {
+        self.ip.is_some()
+    }
+
     /// The address of a store.
     pub(super) fn address(&self, last: u8) -> String {
         let slot = self.slot.number;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tocsin_testbed::{Ha, http, poll};
+use tocsin_testbed::{Ha, TestbedError, http, poll};
 
 use crate::turn::Turn;
 
@@ -50,6 +50,31 @@ async fn wait_until_applied(ha: &Ha, client: &reqwest::Client, wanted: u64) {
     .unwrap();
 }
 
+/// The Redis that leads is left with the services on its side, and without its replicas.
+async fn partition(ha: &Ha, sender: &Sender) {
+    let old = ha.redis_primary().await.unwrap();
+    if !ha.has_networks() {
+        let error = ha.cut_off_from_stores(&old).await.unwrap_err();
+        assert!(matches!(error, TestbedError::NoNetwork { .. }), "{error:?}");
+        sender.send("without a partition").await;
+        return;
+    }
+    ha.cut_off_from_stores(&old).await.unwrap();
+    sender.send("in a partition").await;
+    another_redis_leads(ha, &old).await;
+    let state = ha.state().await;
+    assert!(state.iter().any(|node| node.name == old && node.is_cut_off && node.pid.is_some()), "{state:?}");
+    ha.heal(&old).await.unwrap();
+}
+
+async fn another_redis_leads(ha: &Ha, old: &str) {
+    poll::until("another Redis to lead", DEADLINE, async || {
+        poll::expect(ha.redis_primary().await.unwrap_or_default(), |name| !name.is_empty() && name != old)
+    })
+    .await
+    .unwrap();
+}
+
 #[tokio::test]
 async fn what_was_accepted_is_applied_though_both_primaries_are_killed() {
     // Twenty processes, and failovers with deadlines of their own.
@@ -65,16 +90,18 @@ async fn what_was_accepted_is_applied_though_both_primaries_are_killed() {
     // The inbox takes it, or the new primary.
     sender.send("without Redis").await;
     wait_until_applied(&ha, &client, 2).await;
-    poll::until("another Redis to lead", DEADLINE, async || {
-        poll::expect(ha.redis_primary().await.unwrap_or_default(), |name| !name.is_empty() && *name != old)
-    })
-    .await
-    .unwrap();
+    another_redis_leads(&ha, &old).await;
     ha.start_node(&old).await.unwrap();
 
     let old = ha.postgres_primary().await.unwrap();
     ha.kill_postmaster(&old).await.unwrap();
     sender.send("without Postgres").await;
     wait_until_applied(&ha, &client, 3).await;
+
+    partition(&ha, &sender).await;
+    wait_until_applied(&ha, &client, 4).await;
+    ha.reload_haproxy().await.unwrap();
+    sender.send("with a new HAProxy").await;
+    wait_until_applied(&ha, &client, 5).await;
     ha.stop().await.unwrap();
 }
