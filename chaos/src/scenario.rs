@@ -218,15 +218,21 @@ impl Scenario {
         let all = Promises::all();
         match (self, setting) {
             // Nothing takes its place.
-            (Self::BothStoresDown, Setting::Single) => all.accepting_waits().reads_wait().applying_waits(),
+            (Self::BothStoresDown, Setting::Single) => {
+                all.accepting_waits().reads_wait().applying_waits().notices_may_double()
+            }
             (Self::PostgresKilled | Self::PostgresPaused | Self::PostgresFull, Setting::Single) => {
-                all.reads_wait().applying_waits()
+                all.reads_wait().applying_waits().notices_may_double()
             }
             // What it held has no answer; the sender sends it again.
             (Self::IngestKilled, _) => all.some_requests_break(),
             (Self::ApiKilled, _) => all.some_reads_break(),
-            // The one window in which a notice can be sent twice.
-            (Self::NotifierKilled, _) => all.notices_may_double(),
+            // The one window in which a notice can be sent twice: it was sent, and could not be recorded.
+            (Self::NotifierKilled, _)
+            | (
+                Self::PostgresKilled | Self::PostgresNodeKilled | Self::PostgresPaused | Self::PostgresCutOff,
+                Setting::Ha,
+            ) => all.notices_may_double(),
             _ => all,
         }
     }

@@ -47,9 +47,14 @@ impl StoreError {
     pub fn may_be_the_data(&self) -> bool {
         match self {
             Self::UnknownValue { .. } | Self::Json { .. } => true,
-            Self::Database(DieselError::DatabaseError(kind, _)) => {
-                !matches!(kind, DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand)
-            }
+            // One that is read-only is no primary, or none yet: it would refuse anything.
+            Self::Database(DieselError::DatabaseError(kind, _)) => !matches!(
+                kind,
+                DatabaseErrorKind::ClosedConnection
+                    | DatabaseErrorKind::UnableToSendCommand
+                    | DatabaseErrorKind::ReadOnlyTransaction
+                    | DatabaseErrorKind::SerializationFailure
+            ),
             Self::Database(error) => {
                 matches!(error, DieselError::SerializationError(_) | DieselError::DeserializationError(_))
             }
@@ -80,6 +85,7 @@ impl StoreError {
                 DatabaseErrorKind::SerializationFailure
                     | DatabaseErrorKind::ClosedConnection
                     | DatabaseErrorKind::UnableToSendCommand
+                    | DatabaseErrorKind::ReadOnlyTransaction
                     | DatabaseErrorKind::Unknown
             ),
             _ => false,
@@ -93,5 +99,24 @@ impl From<RunError> for StoreError {
             RunError::TimedOut => Self::Timeout,
             RunError::User(error) => Self::Connect(Box::new(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(kind: DatabaseErrorKind) -> StoreError {
+        StoreError::Database(DieselError::DatabaseError(kind, Box::new("said".to_owned())))
+    }
+
+    #[test]
+    fn what_a_server_refuses_that_would_refuse_anything_is_not_the_datas_fault() {
+        for kind in [DatabaseErrorKind::ReadOnlyTransaction, DatabaseErrorKind::ClosedConnection] {
+            let error = refused(kind);
+            assert!(!error.may_be_the_data() && error.is_transient(), "{error:?}");
+        }
+        assert!(refused(DatabaseErrorKind::CheckViolation).may_be_the_data());
+        assert!(!refused(DatabaseErrorKind::CheckViolation).is_transient());
     }
 }
