@@ -23,11 +23,15 @@ use crate::dead_letter::{Redriven, dead_letters_redrive_in_txn};
 use crate::incident::{incident_read_in_txn, incidents_lock_these_in_txn, incidents_of_group_in_txn};
 use crate::ledger::{NoticesRedriven, notices_redrive_in_txn};
 use crate::silence::{
-    silence_delete_in_txn, silence_end_in_txn, silence_exists_in_txn, silence_insert_in_txn, silences_own_in_txn,
+    silence_delete_in_txn, silence_end_in_txn, silence_exists_in_txn, silence_extend_in_txn, silence_insert_in_txn,
+    silences_own_in_txn,
 };
 use crate::suppression::suppression_step_in_txn;
 use crate::timeline::timeline_insert_in_txn;
 use crate::{Operation, Store, StoreError};
+
+/// A silence that has this much less to go than is asked for needs no more: somebody has clicked twice.
+const SILENCED_ALREADY: TimeDelta = TimeDelta::minutes(1);
 
 /// Whoever comes second waits until the first is done.
 const CLAIM: &str = "\
@@ -135,7 +139,8 @@ async fn silence_begin_in_txn(
     silenced_in_txn(connection, silence.id, true, command.at, policy).await
 }
 
-/// Silences what the alerts of an incident have in common, and tells that in the incident.
+/// Silences what the alerts of an incident have in common, and tells that in the incident. Where just that is silenced already,
+/// that silence goes on for as long: each further one would be one more to take back.
 ///
 /// Nobody applies alerts meanwhile, since the silences are owned; so what is read of the incident holds until it is locked,
 /// unless another responder has ended it: then the silence is undone with all else, and the command tried again.
@@ -146,7 +151,7 @@ async fn silence_incident_in_txn(
     duration_s: u32,
     policy: &Policy,
 ) -> Result<CommandOutcome, StoreError> {
-    silences_own_in_txn(connection).await?;
+    let silences = silences_own_in_txn(connection).await?;
     let Some(incident) = incident_read_in_txn(connection, id).await? else {
         return Ok(rejected(ErrorCode::NotFound, "there is no such incident"));
     };
@@ -162,8 +167,25 @@ async fn silence_incident_in_txn(
     };
     let comment = incident.title.chars().take(MAX_COMMENT_CHARS).collect();
     let ends_at = command.at + TimeDelta::seconds(duration_s.into());
-    let silence = NewSilence { matchers, starts_at: None, ends_at, recurrence: None, comment }.of(command);
-    silence_insert_in_txn(connection, &silence).await?;
+    let mut standing = silences.into_iter().map(|known| known.silence);
+    let standing = standing.find(|silence| {
+        silence.recurrence.is_none() && silence.starts_at <= command.at && silence.matchers == matchers
+    });
+    let silence = match standing {
+        Some(silence) if silence.ends_at + SILENCED_ALREADY >= ends_at => {
+            let silence = Some(silence.id);
+            return Ok(CommandOutcome::Done { incident: Some(id), silence, changed: false, count: None });
+        }
+        Some(silence) => {
+            silence_extend_in_txn(connection, silence.id, ends_at).await?;
+            silence
+        }
+        None => {
+            let silence = NewSilence { matchers, starts_at: None, ends_at, recurrence: None, comment }.of(command);
+            silence_insert_in_txn(connection, &silence).await?;
+            silence
+        }
+    };
     silenced_in_txn(connection, silence.id, true, command.at, policy).await?;
     match on_board_in_txn(connection, command, &[id], policy).await? {
         CommandOutcome::Done { incident, changed, .. } => {

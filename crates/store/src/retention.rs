@@ -38,7 +38,9 @@ const LOCK_INCIDENTS: &str = "\
 SELECT id FROM incidents WHERE id = ANY($1) AND status IN ('resolved', 'canceled') ORDER BY id FOR UPDATE";
 
 /// What belongs to incidents, and then they, in the order that the foreign keys ask for.
-const DELETE_INCIDENTS: [&str; 7] = [
+const DELETE_INCIDENTS: [&str; 8] = [
+    // So that no notifier records an attempt at one of them meanwhile.
+    "SELECT id FROM notifications WHERE incident_id = ANY($1) ORDER BY id FOR UPDATE",
     "DELETE FROM deliveries USING notifications
      WHERE deliveries.notification_id = notifications.id AND notifications.incident_id = ANY($1)",
     "DELETE FROM notifications WHERE incident_id = ANY($1)",

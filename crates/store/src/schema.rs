@@ -108,11 +108,12 @@ diesel::table! {
         because -> Nullable<Text>,
         redriven_at -> Nullable<Timestamptz>,
         owed_since -> Timestamptz,
+        fate -> Text,
     }
 }
 
 diesel::table! {
-    deliveries (id) {
+    deliveries (notification_id, id) {
         id -> BigInt,
         notification_id -> Uuid,
         attempt -> Integer,

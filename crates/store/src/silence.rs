@@ -168,6 +168,20 @@ pub(crate) async fn silence_end_in_txn(
     Ok(ended.execute(connection).await? > 0)
 }
 
+const EXTEND: &str = "UPDATE silences SET ends_at = $2 WHERE id = $1 AND deleted_at IS NULL AND ends_at < $2";
+
+/// Lets a silence go on until `at`.
+pub(crate) async fn silence_extend_in_txn(
+    connection: &mut AsyncPgConnection,
+    id: SilenceId,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    changed::note(|noted| noted.silences.extend([id]));
+    let extended = diesel::sql_query(EXTEND).bind::<SqlUuid, _>(id.as_uuid()).bind::<Timestamptz, _>(at);
+    extended.execute(connection).await?;
+    Ok(())
+}
+
 const DELETE: &str = "UPDATE silences SET deleted_at = now() WHERE id = $1 AND deleted_at IS NULL";
 
 /// Takes a silence out of every list. Says whether there was one.

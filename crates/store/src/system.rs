@@ -67,22 +67,22 @@ SELECT
     (SELECT count(*) FROM incidents WHERE status = 'acknowledged') AS acknowledged,
     (SELECT count(*) FROM alerts WHERE status = 'firing') AS firing,
     (SELECT count(*) FROM dead_letters) AS dead_letters,
-    (SELECT count(*) FROM notifications WHERE status = 'dead') AS dead_notices,
+    (SELECT count(*) FROM notifications WHERE fate = 'dead') AS dead_notices,
     (SELECT coalesce(max(seq) - min(seq) + 1, 0) FROM inbox) AS inbox";
 
 const RECEIVERS: &str = "\
 WITH unfinished AS (
     SELECT id, receiver, created_at, attempts, attempts > 0 OR next_attempt_at <= now() AS due
-    FROM notifications WHERE status IN ('pending', 'sending')),
+    FROM notifications WHERE fate = 'open'),
 waiting AS (
     SELECT receiver, count(*) AS pending, min(created_at) FILTER (WHERE due) AS oldest, bool_or(attempts > 1) AS retrying
     FROM unfinished GROUP BY receiver),
 delivered AS (
     SELECT receiver, count(*) AS delivered, max(finished_at) AS last FROM notifications
-    WHERE id >= $1 AND status = 'delivered' AND finished_at > now() - interval '1 hour' GROUP BY receiver),
+    WHERE id >= $1 AND fate = 'delivered' AND finished_at > now() - interval '1 hour' GROUP BY receiver),
 dead AS (
     SELECT receiver, count(*) AS dead, max(finished_at) AS last FROM notifications
-    WHERE status = 'dead' AND finished_at > now() - interval '1 hour' GROUP BY receiver),
+    WHERE fate = 'dead' AND finished_at > now() - interval '1 hour' GROUP BY receiver),
 errors AS (
     SELECT DISTINCT ON (receiver) receiver, text FROM (
         SELECT receiver, answer AS text, at FROM unfinished
@@ -91,7 +91,7 @@ errors AS (
         WHERE attempts > 0
         UNION ALL
         SELECT receiver, reason, finished_at FROM notifications
-        WHERE status = 'dead' AND finished_at > now() - interval '1 hour') AS found
+        WHERE fate = 'dead' AND finished_at > now() - interval '1 hour') AS found
     ORDER BY receiver, at DESC)
 SELECT receiver, coalesce(pending, 0) AS pending,
     coalesce(extract(epoch FROM now() - oldest), 0)::double precision AS oldest_pending_s,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use actix_web::{FromRequest, HttpRequest, dev, web};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tocsin_service::http::{MAX_BODY_BYTES, Problem};
 use tocsin_shared::ErrorCode;
 
@@ -18,7 +18,7 @@ const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Body<T>(pub(crate) T);
 
 /// The body of a request that needs none.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Nothing {}
 
@@ -65,6 +65,10 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // Where an object is asked for, serde takes a list of its fields' values as well.
+    if bytes.trim_ascii_start().starts_with(b"[") && serde_json::from_slice::<IgnoredAny>(bytes).is_ok() {
+        return Err(Problem::new(ErrorCode::InvalidPayload).detail("body: expected an object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(if bytes.is_empty() { b"{}" } else { bytes });
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -103,6 +107,7 @@ mod tests {
         read::<Nothing>(b"").unwrap();
         read::<Nothing>(b" {} ").unwrap();
         assert_eq!(refusal::<Nothing>(r#"{"note": "x"}"#).0, ErrorCode::InvalidPayload);
+        assert_eq!(refusal::<Nothing>(" []").0, ErrorCode::InvalidPayload);
     }
 
     #[test]

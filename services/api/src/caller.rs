@@ -11,11 +11,11 @@ use tocsin_shared::{Action, Actor, ActorKind, Command, CommandId, ErrorCode, Tra
 /// By which a dashboard or a bot says for whom it acts.
 const X_TOCSIN_ACTOR: &str = "x-tocsin-actor";
 /// Longest name in it, in characters.
-const MAX_NAME_CHARS: usize = 100;
+pub(crate) const MAX_NAME_CHARS: usize = 100;
 /// By which a client names a request, so that repeating it does nothing twice.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Longest such name, in bytes.
-const MAX_KEY_BYTES: usize = 255;
+pub(crate) const MAX_KEY_BYTES: usize = 255;
 
 /// A caller that may act.
 #[derive(Debug, Clone, PartialEq, Eq)]

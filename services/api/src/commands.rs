@@ -11,9 +11,11 @@ use tocsin_service::telemetry::trace;
 use tocsin_shared::{Action, Command, CommandId, CommandOutcome, ErrorCode, IncidentId, SilenceId, TraceContext};
 use tocsin_store::Store;
 use tracing::Instrument as _;
+use utoipa::ToSchema;
 
 use crate::RETRY_AFTER_SECS;
 use crate::caller::Caller;
+use crate::openapi::schemas;
 
 /// Longest wait for an outcome; after that the caller is told that the command is accepted.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(2);
@@ -90,10 +92,14 @@ impl Commands {
 }
 
 /// The body of an answer without a view: to what is only accepted, or of which there is nothing to show.
-#[derive(Debug, Serialize)]
-struct AskedView {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Asked)]
+pub(crate) struct AskedView {
+    #[schema(value_type = schemas::Id)]
     command_id: CommandId,
+    /// `accepted` or `done`.
     status: &'static str,
+    /// Whether anything is now other than before.
     #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<bool>,
     /// How many things, where it was about some of many.

@@ -83,7 +83,8 @@ fn answer(request: &HttpRequest, path: &str, file: EmbeddedFile) -> HttpResponse
     })
 }
 
-fn guarded(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
+/// What keeps a page to itself.
+pub(crate) fn guarded(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
     response
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((REFERRER_POLICY, "no-referrer"))

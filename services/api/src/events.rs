@@ -21,6 +21,7 @@ use std::time::Duration;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
+use serde_json::json;
 use tocsin_bus::{Changes, is_position};
 use tocsin_service::http::Problem;
 use tocsin_service::shutdown::Shutdown;
@@ -31,6 +32,7 @@ use tokio::time::{Instant, Interval, interval_at};
 
 use self::resume::Resumes;
 use crate::auth::{Door, Guest, Reader};
+use crate::openapi::{Doc, Table, examples, params};
 use crate::{RETRY_AFTER_SECS, metrics};
 
 /// Most clients of one process.
@@ -134,8 +136,17 @@ fn opening(parts: impl IntoIterator<Item = String>) -> Arc<[web::Bytes]> {
 }
 
 /// Adds the route.
-pub(crate) fn add(app: &mut web::ServiceConfig) {
-    app.service(web::resource("/api/v1/events").get(open));
+pub(crate) fn add(table: &mut Table) {
+    let doc = Doc::reads("watch", "live", "What changes, as it changes: server-sent events, without end").about(
+        "`incident` has an incident, `silence` the id of one that has changed, `dead_letter` nothing. `reset` says that something \
+         was missed: load everything anew. Come back with the last id that was read, in `Last-Event-ID`.",
+    );
+    let about = "The id of the last event that was read.";
+    let doc = doc
+        .with(params::header("Last-Event-ID", about, false, &json!({"type": "string"})))
+        .codes(&[ErrorCode::TooManyStreams])
+        .gives_text("text/event-stream", "Events.", &examples::events());
+    table.get("/api/v1/events", open, doc);
 }
 
 async fn open(

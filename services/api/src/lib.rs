@@ -10,6 +10,7 @@ mod config;
 mod dashboard;
 mod events;
 mod metrics;
+mod openapi;
 mod params;
 mod routes;
 mod system;
@@ -81,8 +82,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let events = web::Data::from(Events::start(Changes::new(&config.bus)?, store.clone(), shutdown.clone()));
     let (store, commands) = (web::Data::new(store), web::Data::new(commands));
     let door = web::Data::new(Door::new(tokens, proxies));
+    let document = web::Data::new(openapi::Document::of(routes::table()));
     http::serve(&config.service, metrics::HTTP, readiness, shutdown, move |app| {
-        app.app_data(system.clone()).app_data(events.clone());
+        app.app_data(system.clone()).app_data(events.clone()).app_data(document.clone());
         app.app_data(store.clone()).app_data(door.clone()).app_data(commands.clone());
         routes::add(app);
     })

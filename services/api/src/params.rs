@@ -13,17 +13,17 @@ use tocsin_shared::{ErrorCode, MatchOp, Matcher};
 use tocsin_store::Window;
 
 /// Items in a list, unless `limit` says otherwise.
-const DEFAULT_LIMIT: i64 = 50;
+pub(crate) const DEFAULT_LIMIT: i64 = 50;
 /// Most items in a list.
-const MAX_LIMIT: i64 = 250;
+pub(crate) const MAX_LIMIT: i64 = 250;
 /// Most items that `page` may skip; beyond, use the cursor.
-const MAX_OFFSET: i64 = 10_000;
+pub(crate) const MAX_OFFSET: i64 = 10_000;
 /// Most values of a parameter that may be given several times.
-const MAX_CHOICES: usize = 20;
+pub(crate) const MAX_CHOICES: usize = 20;
 /// Most conditions on labels.
-const MAX_LABELS: usize = 16;
-/// Longest text to search for, in bytes.
-const MAX_TEXT_BYTES: usize = 200;
+pub(crate) const MAX_LABELS: usize = 16;
+/// Longest text to search for, in characters.
+pub(crate) const MAX_TEXT_CHARS: usize = 200;
 
 /// The parameters of a request that were not read yet.
 #[derive(Debug)]
@@ -91,8 +91,8 @@ impl Params {
     pub(crate) fn text(&mut self) -> Result<Option<String>, Problem> {
         let text = self.take::<String>("q")?.filter(|text| !text.is_empty());
         match text {
-            Some(text) if text.len() > MAX_TEXT_BYTES => {
-                Err(invalid("q", format!("use at most {MAX_TEXT_BYTES} bytes")))
+            Some(text) if text.chars().nth(MAX_TEXT_CHARS).is_some() => {
+                Err(invalid("q", format!("use at most {MAX_TEXT_CHARS} characters")))
             }
             text => Ok(text),
         }

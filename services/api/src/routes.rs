@@ -16,31 +16,80 @@ use tocsin_shared::{AlertId, ErrorCode};
 use tocsin_store::{AlertFilter, IncidentDetail, IncidentFilter, IncidentName, IncidentRecord, Store};
 
 use crate::auth::Reader;
+use crate::openapi::{self, Doc, Table, examples, params};
 use crate::params::Params;
 use crate::views::{AlertView, IncidentDetailView, IncidentView, ListView, TimelineView};
 use crate::{answers, dashboard, events, unavailable};
 
 /// Adds the routes, and the dashboard at every address that is not one of them.
 pub(crate) fn add(app: &mut web::ServiceConfig) {
-    let all = web::scope("").configure(add_api).default_service(web::to(dashboard::serve));
+    let all = web::scope("").configure(|app| table().add_to(app)).default_service(web::to(dashboard::serve));
     app.service(all.wrap(from_fn(answers::finish)).wrap(Compat::new(Compress::default())));
 }
 
-fn add_api(app: &mut web::ServiceConfig) {
-    app.service(web::resource("/api/v1/incidents").get(incident_list).post(respond::declare))
-        .service(web::resource("/api/v1/incidents/{id}").get(incident_detail).patch(respond::change))
-        .service(web::resource("/api/v1/incidents/{id}/alerts").get(incident_alerts))
-        .service(web::resource("/api/v1/incidents/{id}/timeline").get(incident_timeline))
-        .service(web::resource("/api/v1/alerts").get(alert_list))
-        .service(web::resource("/api/v1/alerts/{id}").get(alert_detail));
-    explain::add(app);
-    notifications::add(app);
-    oidc::add(app);
-    respond::add(app);
-    session::add(app);
-    silences::add(app);
-    system::add(app);
-    events::add(app);
+/// Every route, with its description.
+pub(crate) fn table() -> Table {
+    let mut table = Table::default();
+    add_reads(&mut table);
+    explain::add(&mut table);
+    notifications::add(&mut table);
+    oidc::add(&mut table);
+    respond::add(&mut table);
+    session::add(&mut table);
+    silences::add(&mut table);
+    system::add(&mut table);
+    events::add(&mut table);
+    openapi::add(&mut table);
+    table
+}
+
+fn add_reads(table: &mut Table) {
+    let incidents = |id, summary| Doc::reads(id, "incidents", summary);
+    table
+        .get(
+            "/api/v1/incidents",
+            incident_list,
+            incidents("listIncidents", "Incidents, newest first")
+                .with_all(params::of_incidents())
+                .lists::<IncidentView>("Those that match.", &examples::incident()),
+        )
+        .get(
+            "/api/v1/incidents/{id}",
+            incident_detail,
+            incidents("getIncident", "An incident, with its newest 500 alerts and timeline entries")
+                .of_incident()
+                .gives::<IncidentDetailView>(200, "The incident.", examples::incident_detail()),
+        )
+        .get(
+            "/api/v1/incidents/{id}/alerts",
+            incident_alerts,
+            incidents("listIncidentAlerts", "The newest 500 alerts of an incident, newest first")
+                .of_incident()
+                .lists::<AlertView>("Its alerts.", &examples::alert()),
+        )
+        .get(
+            "/api/v1/incidents/{id}/timeline",
+            incident_timeline,
+            incidents("listIncidentTimeline", "The newest 500 entries of an incident's timeline, oldest first")
+                .of_incident()
+                .lists::<TimelineView>("Its timeline.", &examples::timeline()),
+        )
+        .get(
+            "/api/v1/alerts",
+            alert_list,
+            Doc::reads("listAlerts", "alerts", "Alerts, newest first")
+                .with_all(params::of_alerts())
+                .lists::<AlertView>("Those that match.", &examples::alert()),
+        )
+        .get(
+            "/api/v1/alerts/{id}",
+            alert_detail,
+            Doc::reads("getAlert", "alerts", "An alert").of_uuid("The alert's id.").gives::<AlertView>(
+                200,
+                "The alert.",
+                examples::alert(),
+            ),
+        );
 }
 
 async fn incident_list(_: Reader, mut params: Params, store: web::Data<Store>) -> Result<HttpResponse, Problem> {

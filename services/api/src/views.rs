@@ -13,16 +13,18 @@ use tocsin_shared::{
     AlertId, AlertSeverity, AlertStatus, Fingerprint, IncidentId, IncidentSeverity, IncidentStatus, Labels,
 };
 use tocsin_store::{IncidentRecord, Page, TimelineRecord, Total, Window};
+use utoipa::ToSchema;
 
 pub(crate) use self::explain::{DeadLetterView, DecisionView};
 pub(crate) use self::notice::{NoticeDetailView, NoticeView};
 pub(crate) use self::session::SessionView;
 pub(crate) use self::silence::SilenceView;
 pub(crate) use self::system::{Known, ReceiverView, StreamView, SystemView};
+use crate::openapi::schemas;
 use crate::params::write_cursor;
 
 /// A list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ListView<T> {
     /// Fewer than `limit`, or none, where what is searched for is rare: there is more as long as there is a `next_cursor`.
     data: Vec<T>,
@@ -71,17 +73,27 @@ impl<T> ListView<T> {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// What is going on: the alerts of one group, or what a responder declared.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Incident)]
 pub(crate) struct IncidentView {
+    #[schema(value_type = schemas::Id)]
     id: IncidentId,
+    /// What people call it by.
     incident_number: i64,
     title: String,
+    #[schema(value_type = schemas::IncidentStatus)]
     status: IncidentStatus,
+    #[schema(value_type = schemas::IncidentSeverity)]
     severity: IncidentSeverity,
     summary: Option<String>,
     group_key: String,
+    /// What the labels of all its alerts have in common.
+    #[schema(value_type = schemas::Labels)]
     labels: Labels,
+    /// How many alerts belong to it.
     alert_count: i32,
+    /// How many of them fire.
     firing_count: i32,
     created_at: DateTime<Utc>,
     triggered_at: DateTime<Utc>,
@@ -89,6 +101,7 @@ pub(crate) struct IncidentView {
     acknowledged_by: Option<String>,
     resolved_at: Option<DateTime<Utc>>,
     updated_at: DateTime<Utc>,
+    /// Grows with each change of the incident itself.
     version: i64,
 }
 
@@ -117,7 +130,9 @@ impl From<IncidentRecord> for IncidentView {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// An incident with the newest of its alerts and of its timeline.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IncidentDetail)]
 pub(crate) struct IncidentDetailView {
     #[serde(flatten)]
     pub(crate) incident: IncidentView,
@@ -125,11 +140,15 @@ pub(crate) struct IncidentDetailView {
     pub(crate) timeline: Vec<TimelineView>,
 }
 
-#[derive(Debug, Serialize)]
+/// What has happened to an incident, or was said of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TimelineEntry)]
 pub(crate) struct TimelineView {
     id: i64,
     timestamp: DateTime<Utc>,
+    #[schema(value_type = schemas::TimelineKind)]
     r#type: String,
+    #[schema(value_type = schemas::ActorKind)]
     actor_type: String,
     actor_id: Option<String>,
     actor_name: Option<String>,
@@ -150,23 +169,35 @@ impl From<TimelineRecord> for TimelineView {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// What a sender tells of one thing that it watches.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Alert)]
 pub(crate) struct AlertView {
+    #[schema(value_type = schemas::Id)]
     id: AlertId,
+    /// Its sender's own name of it.
     external_id: Option<String>,
     source: String,
+    #[schema(value_type = String)]
     fingerprint: Fingerprint,
+    #[schema(value_type = schemas::AlertStatus)]
     status: AlertStatus,
+    #[schema(value_type = schemas::AlertSeverity)]
     severity: AlertSeverity,
     title: String,
     description: Option<String>,
+    #[schema(value_type = schemas::Labels)]
     labels: Labels,
+    #[schema(value_type = schemas::Labels)]
     annotations: Labels,
+    /// The incident that it belongs to.
+    #[schema(value_type = Option<schemas::Id>)]
     incident_id: Option<IncidentId>,
     started_at: DateTime<Utc>,
     ended_at: Option<DateTime<Utc>>,
     received_at: DateTime<Utc>,
     last_seen_at: DateTime<Utc>,
+    /// How often it was told of.
     occurrences: i64,
 }
 

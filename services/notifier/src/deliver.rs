@@ -5,7 +5,8 @@
 //! the one window in which Tocsin can double a notice; after *record*, nothing.
 //!
 //! Each step but the sending is done for a batch at once. What finds no leave goes back into the ledger instead of waiting
-//! here, so that newer notices can take its place, and another notifier can send it.
+//! here, so that newer notices can take its place, and another notifier can send it. What waits here waits for its turn among
+//! those of its receiver, and only as long as its destination answers quickly.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, Turn};
 use crate::metrics::{self, DeathCause};
 use crate::outcomes::{Ended, Outbox, Recorder};
 use crate::pacing::Pacing;
@@ -38,12 +39,16 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const WAKE_BLOCK: Duration = Duration::from_millis(250);
 /// Wake-ups that are taken at once: one look at the ledger serves them all.
 const MAX_WAKES: usize = 1_000;
+/// Longest that a notice waits for its turn once it is claimed. Then its destination hangs, and the notice goes back.
+const TURN_WAIT: Duration = Duration::from_secs(1);
+/// How long the store may take to record an outcome.
+const RECORDING: Duration = Duration::from_secs(5);
 /// Wait of notices that were claimed and then could not be read.
 const UNREADABLE_WAIT: Duration = Duration::from_secs(1);
 /// Requests that telling one story may take, one after the other: what there was is edited, and where it is gone, told anew.
 const MAX_REQUESTS: u32 = 3;
 /// What a lease has beyond the sending: reading stories and recording outcomes, each at most as long as the store may take (5 s),
-/// and a margin.
+/// the wait for a turn, and a margin.
 const LEASE_MARGIN: Duration = Duration::from_secs(12);
 
 /// What the deliveries share.
@@ -76,6 +81,9 @@ struct Ready {
     leased_until: Instant,
 }
 
+/// A notice that is not sent now, and how long it is to wait.
+type Back = (ClaimedNotice, Receiver, Duration);
+
 impl Notifier {
     /// Delivers until the shutdown begins, then waits for what is on its way.
     pub(crate) async fn deliver(self) {
@@ -102,7 +110,11 @@ impl Notifier {
                 () = delivery.notifier.shutdown.draining() => {}
             }
         }
-        while in_flight.join_next().await.is_some() {}
+        let mut back = Vec::new();
+        while let Some(ended) = in_flight.join_next().await {
+            back.extend(ended.ok().flatten());
+        }
+        delivery.put_back(back).await;
         let woke = waking.await;
         // The last one that can leave an outcome.
         if let Ok(Delivery { notifier, outbox, .. }) = Arc::try_unwrap(delivery).map_err(drop) {
@@ -138,10 +150,15 @@ impl Delivery {
 
     /// Claims and starts everything that is due, as far as there is room. Says when there will be more room, as far as that is a
     /// matter of time.
-    async fn send_due(self: &Arc<Self>, in_flight: &mut JoinSet<()>) -> Option<Instant> {
+    async fn send_due(self: &Arc<Self>, in_flight: &mut JoinSet<Option<Back>>) -> Option<Instant> {
         loop {
             // What has ended holds its story until it is taken out.
-            while in_flight.try_join_next().is_some() {}
+            let mut back = Vec::new();
+            while let Some(ended) = in_flight.try_join_next() {
+                back.extend(ended.ok().flatten());
+            }
+            metrics::put_back(back.len());
+            self.put_back(back).await;
             let receivers = self.notifier.receivers.current();
             let open = self.lanes.rooms(&receivers.destinations(), Instant::now());
             if open.rooms.is_empty() || self.notifier.shutdown.is_draining() {
@@ -186,7 +203,7 @@ impl Delivery {
                     trace::continue_from(&span, parent);
                 }
                 let this = Arc::clone(self);
-                in_flight.spawn(async move { this.send(ready).await }.instrument(span));
+                in_flight.spawn(async move { this.send_in_turn(ready).await }.instrument(span));
             }
         }
     }
@@ -222,7 +239,10 @@ impl Delivery {
         granted
     }
 
-    async fn put_back(&self, back: Vec<(ClaimedNotice, Receiver, Duration)>) {
+    async fn put_back(&self, back: Vec<Back>) {
+        if back.is_empty() {
+            return;
+        }
         let notices: Vec<_> = back.iter().map(|(notice, _, wait)| (notice.clone(), *wait)).collect();
         if let Err(error) = self.notifier.store.ledger_put_back(&notices).await {
             // The leases run out, and the notices are claimed again.
@@ -233,7 +253,39 @@ impl Delivery {
         }
     }
 
-    async fn send(&self, ready: Ready) {
+    /// Sends it as soon as there are few enough on the way to its receiver. Gives back what is not to be sent.
+    async fn send_in_turn(&self, ready: Ready) -> Option<Back> {
+        let Some(turn) = self.turn(&ready).await else {
+            self.woken.notify_one();
+            return Some((ready.notice, ready.receiver, Duration::ZERO));
+        };
+        self.send(ready, turn).await;
+        None
+    }
+
+    async fn turn(&self, ready: &Ready) -> Option<Turn> {
+        let turns = self.lanes.turns(&ready.notice.receiver);
+        if let Some(turn) = turns.try_take() {
+            return Some(turn);
+        }
+        let destination = ready.receiver.provider.destination();
+        let may_go = || self.lanes.may_go(destination, Instant::now());
+        // What was sent is being recorded. Who waits too long for that could not be recorded under its lease.
+        let send_by = ready.leased_until.checked_sub(self.sending() + RECORDING + TURN_WAIT)?;
+        let unrecorded = tokio::time::timeout_at(send_by.into(), turns.unrecorded.acquire_owned()).await.ok()?.ok()?;
+        if !may_go() {
+            return None;
+        }
+        match tokio::time::timeout(TURN_WAIT, turns.on_the_way.acquire_owned()).await {
+            Ok(on_the_way) => Some(Turn { unrecorded, on_the_way: on_the_way.ok()? }).filter(|_| may_go()),
+            Err(_elapsed) => {
+                self.lanes.is_slow(destination);
+                None
+            }
+        }
+    }
+
+    async fn send(&self, ready: Ready, turn: Turn) {
         let Ready { notice, receiver, story, leased_until } = ready;
         let destination = receiver.provider.destination();
         let started = Instant::now();
@@ -251,7 +303,7 @@ impl Delivery {
             }
         };
         let latency = started.elapsed();
-        self.learn(destination, &sent.answer).await;
+        self.learn(destination, &sent.answer, latency).await;
         let verdict = self.verdict(&notice, &receiver, &sent);
         let outcome = Outcome {
             destination: destination.to_owned(),
@@ -264,15 +316,17 @@ impl Delivery {
         self.lanes.sent(&outcome.notice.receiver, &outcome.destination);
         // There is room at the receiver for the next, which is claimed while this one is recorded.
         self.woken.notify_one();
-        if self.outbox.send(Ended { outcome, leased_until }).await.is_err() {
+        let Turn { unrecorded, on_the_way } = turn;
+        drop(on_the_way);
+        if self.outbox.send(Ended { outcome, leased_until, unrecorded }).await.is_err() {
             tracing::error!("nobody records outcomes any more: a notice may be told twice");
         }
     }
 
     /// What the answer says of the destination.
-    async fn learn(&self, destination: &str, answer: &Answer) {
+    async fn learn(&self, destination: &str, answer: &Answer, latency: Duration) {
         match answer {
-            Answer::Taken | Answer::Refused | Answer::Gone => self.lanes.succeeded(destination),
+            Answer::Taken | Answer::Refused | Answer::Gone => self.lanes.succeeded(destination, latency),
             Answer::Failed { retry_after: Some(pause) } => {
                 let pause = (*pause).min(MAX_RETRY_AFTER);
                 self.lanes.hold(destination, pause, Instant::now());

@@ -1,25 +1,35 @@
 //! Who has how much on the way, and which destinations are left alone for now: the bulkheads between receivers.
 //!
-//! A receiver has at most so many notices on the way, whatever waits for it; a destination that is slow, broken or held back
-//! takes up the room of its own receivers and of nobody else. All this is one notifier's own knowledge.
+//! A receiver has at most so many notices on the way, whatever waits for it, and as many that are sent and not yet recorded:
+//! these may be told twice after a crash. A destination that is slow, broken or held back
+//! takes up the room of its own receivers and of nobody else. For one that answers quickly more are claimed than may be on the
+//! way, as many as it takes in a tenth of a second, so that a claim is of many; they wait for their turn here. All this is one
+//! notifier's own knowledge.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tocsin_bus::{Leave, Quota};
 use tocsin_store::Room;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::breaker::{Breaker, Permission};
 use crate::pacing::Bucket;
 
 /// Most notices on the way to one receiver.
 pub(crate) const MAX_PER_RECEIVER: u32 = 8;
-/// For each of those, most notices of the receiver in hand: on the way, or sent and not yet recorded. The next are sent while
-/// the last are recorded; that so many may be told twice after a crash is the price.
+/// For each of those, most that are on the way or not yet recorded. The next are sent while the last are recorded; that so many
+/// may be told twice after a crash is the price. In the same way, most in hand for each that may be claimed.
 const IN_HAND: u32 = 2;
 /// Most notices in hand in all. More receivers than have room for that many each have less.
 pub(crate) const MAX_IN_HAND: u32 = 512;
+/// How much a receiver may have claimed: what its destination answers within this time, on the way and after that.
+const AHEAD: Duration = Duration::from_millis(100);
+/// The same as a number: most notices claimed for each that may be on the way.
+const MAX_AHEAD: u32 = 8;
+/// Share of a new answer in what we take a destination's time to answer for: one of so many.
+const SMOOTHING: u32 = 8;
 
 /// Shared by everything that sends.
 #[derive(Debug, Default)]
@@ -32,10 +42,45 @@ struct State {
     destinations: HashMap<String, Destination>,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug)]
 struct InHand {
-    on_the_way: u32,
+    /// On the way, or waiting for their turn.
+    claimed: u32,
     unrecorded: u32,
+    turns: Turns,
+}
+
+/// What a notice takes before it is sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Turns {
+    /// As many as may be on the way or unrecorded.
+    pub(crate) unrecorded: Arc<Semaphore>,
+    /// As many as may be on the way.
+    pub(crate) on_the_way: Arc<Semaphore>,
+}
+
+/// That a notice may be sent: while this is kept, it counts as on the way; while its part is, as unrecorded.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) unrecorded: OwnedSemaphorePermit,
+    pub(crate) on_the_way: OwnedSemaphorePermit,
+}
+
+impl Turns {
+    /// Whatever is free, without waiting.
+    pub(crate) fn try_take(&self) -> Option<Turn> {
+        let unrecorded = Arc::clone(&self.unrecorded).try_acquire_owned().ok()?;
+        let on_the_way = Arc::clone(&self.on_the_way).try_acquire_owned().ok()?;
+        Some(Turn { unrecorded, on_the_way })
+    }
+}
+
+impl Default for InHand {
+    fn default() -> Self {
+        let turns = |count: u32| Arc::new(Semaphore::new(count as usize));
+        let turns = Turns { unrecorded: turns(MAX_PER_RECEIVER * IN_HAND), on_the_way: turns(MAX_PER_RECEIVER) };
+        Self { claimed: 0, unrecorded: 0, turns }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +89,10 @@ struct Destination {
     in_flight: u32,
     /// Nobody calls it before this time: its pace, or its own wish.
     held_until: Option<Instant>,
+    /// The part of that which is its own wish: what is claimed already is not sent either.
+    left_alone_until: Option<Instant>,
+    /// How long it takes to answer, if that is known, and it has not hung since.
+    answers_in: Option<Duration>,
     /// Calls that its pace will allow, as far as we know.
     calls: Option<u32>,
     bucket: Bucket,
@@ -62,9 +111,9 @@ impl Lanes {
     pub(crate) fn rooms(&self, receivers: &[(&str, &str)], now: Instant) -> Rooms {
         let state = self.state();
         let count = u32::try_from(receivers.len()).unwrap_or(u32::MAX).max(1);
-        let per_receiver = (MAX_IN_HAND / IN_HAND / count).clamp(1, MAX_PER_RECEIVER);
+        let share = (MAX_IN_HAND / IN_HAND / count).max(1);
         let mut left =
-            MAX_IN_HAND.saturating_sub(state.in_hand.values().map(|held| held.on_the_way + held.unrecorded).sum());
+            MAX_IN_HAND.saturating_sub(state.in_hand.values().map(|held| held.claimed + held.unrecorded).sum());
         let (mut rooms, mut more_at) = (Vec::new(), None::<Instant>);
         let mut calls_left: HashMap<&str, u32> = HashMap::new();
         for &(name, destination) in receivers {
@@ -78,9 +127,12 @@ impl Lanes {
                     }
                 },
             };
-            let held = state.in_hand.get(name).copied().unwrap_or_default();
-            let room = per_receiver.saturating_sub(held.on_the_way);
-            let room = room.min((per_receiver * IN_HAND).saturating_sub(held.on_the_way + held.unrecorded));
+            let (claimed, unrecorded) = state.in_hand.get(name).map_or((0, 0), |held| (held.claimed, held.unrecorded));
+            let most = state.destinations.get(destination).map_or(MAX_PER_RECEIVER, Destination::ahead).min(share);
+            // While there is enough for a while, more is not asked for in small pieces.
+            let is_supplied = most > MAX_PER_RECEIVER && claimed > most / 2;
+            let room = if is_supplied { 0 } else { most.saturating_sub(claimed) };
+            let room = room.min((most * IN_HAND).saturating_sub(claimed + unrecorded));
             let notices = room.min(calls).min(left);
             calls_left.insert(destination, calls - notices);
             left -= notices;
@@ -94,15 +146,34 @@ impl Lanes {
     /// A notice was claimed.
     pub(crate) fn begin(&self, receiver: &str, destination: &str) {
         let mut state = self.state();
-        state.in_hand.entry(receiver.to_owned()).or_default().on_the_way += 1;
+        state.in_hand.entry(receiver.to_owned()).or_default().claimed += 1;
         state.destination(destination).in_flight += 1;
     }
 
-    /// It is not on the way any more, and went back.
+    /// Of which a notice that was claimed takes one.
+    pub(crate) fn turns(&self, receiver: &str) -> Turns {
+        self.state().in_hand.entry(receiver.to_owned()).or_default().turns.clone()
+    }
+
+    /// Whether what waited for its turn may go: the destination neither hangs nor is broken, nor has asked to be left alone.
+    pub(crate) fn may_go(&self, destination: &str, now: Instant) -> bool {
+        self.state().destinations.get(destination).is_none_or(|known| {
+            known.answers_in.is_some()
+                && !matches!(known.breaker.permission(now), Permission::NoneUntil(_))
+                && known.left_alone_until.is_none_or(|until| until <= now)
+        })
+    }
+
+    /// Nobody came out of this destination's queue for long: no more is claimed for it than may be on the way.
+    pub(crate) fn is_slow(&self, destination: &str) {
+        self.state().destination(destination).answers_in = None;
+    }
+
+    /// It is not claimed any more, and went back.
     pub(crate) fn give_back(&self, receiver: &str, destination: &str) {
         let mut state = self.state();
         state.arrive(destination);
-        state.change(receiver, |held| held.on_the_way = held.on_the_way.saturating_sub(1));
+        state.change(receiver, |held| held.claimed = held.claimed.saturating_sub(1));
     }
 
     /// It is not on the way any more, and its outcome is to be recorded.
@@ -110,7 +181,7 @@ impl Lanes {
         let mut state = self.state();
         state.arrive(destination);
         state.change(receiver, |held| {
-            held.on_the_way = held.on_the_way.saturating_sub(1);
+            held.claimed = held.claimed.saturating_sub(1);
             held.unrecorded += 1;
         });
     }
@@ -151,22 +222,31 @@ impl Lanes {
         let mut state = self.state();
         let known = state.destination(destination);
         known.hold(now + pause);
+        known.left_alone_until = known.held_until;
         known.calls = Some(1);
     }
 
-    /// The destination answered.
-    pub(crate) fn succeeded(&self, destination: &str) {
-        self.state().destination(destination).breaker.succeeded();
+    /// The destination answered, and took this long.
+    pub(crate) fn succeeded(&self, destination: &str, time: Duration) {
+        let mut state = self.state();
+        let known = state.destination(destination);
+        known.breaker.succeeded();
+        known.answers_in = Some(known.smoothed(time));
     }
 
     /// It did not. Says whether that opens its breaker.
     pub(crate) fn failed(&self, destination: &str, now: Instant) -> bool {
-        self.state().destination(destination).breaker.failed(now, &mut rand::rng())
+        let mut state = self.state();
+        let known = state.destination(destination);
+        // Nothing is claimed ahead for one that fails.
+        known.answers_in = Some(known.smoothed(AHEAD));
+        known.breaker.failed(now, &mut rand::rng())
     }
 
     /// Notices on the way to a receiver.
     pub(crate) fn in_flight(&self, receiver: &str) -> u32 {
-        self.state().in_hand.get(receiver).map_or(0, |held| held.on_the_way)
+        let free = |held: &InHand| u32::try_from(held.turns.on_the_way.available_permits()).unwrap_or(MAX_PER_RECEIVER);
+        self.state().in_hand.get(receiver).map_or(0, |held| MAX_PER_RECEIVER.saturating_sub(free(held)))
     }
 
     /// Whether a destination's breaker is open.
@@ -189,7 +269,7 @@ impl State {
     fn change(&mut self, receiver: &str, change: impl FnOnce(&mut InHand)) {
         if let Some(held) = self.in_hand.get_mut(receiver) {
             change(held);
-            if held.on_the_way + held.unrecorded == 0 {
+            if held.claimed + held.unrecorded == 0 {
                 self.in_hand.remove(receiver);
             }
         }
@@ -216,6 +296,18 @@ impl Destination {
             Permission::One => Ok(u32::from(self.in_flight == 0)),
             Permission::NoneUntil(until) => Err(until),
         }
+    }
+
+    /// How many notices a receiver that leads there may have claimed.
+    fn ahead(&self) -> u32 {
+        let Some(answers_in) = self.answers_in else { return MAX_PER_RECEIVER };
+        let times = AHEAD.as_micros() / answers_in.as_micros().max(1);
+        MAX_PER_RECEIVER * u32::try_from(times).unwrap_or(MAX_AHEAD).clamp(1, MAX_AHEAD)
+    }
+
+    /// How long it takes to answer, once it has taken so long.
+    fn smoothed(&self, time: Duration) -> Duration {
+        self.answers_in.map_or(time, |before| (before * (SMOOTHING - 1) + time) / SMOOTHING)
     }
 
     fn hold(&mut self, until: Instant) {
@@ -264,6 +356,60 @@ mod tests {
     }
 
     #[test]
+    fn for_one_that_answers_quickly_more_is_claimed_and_not_in_small_pieces() {
+        let (lanes, now) = (Lanes::default(), Instant::now());
+        lanes.succeeded(OPS.1, AHEAD / 4);
+        assert_eq!(room(&lanes, OPS, now), 4 * MAX_PER_RECEIVER);
+        begin(&lanes, OPS, 2 * MAX_PER_RECEIVER + 1);
+        assert_eq!(room(&lanes, OPS, now), 0, "there is more than half");
+        lanes.sent(OPS.0, OPS.1);
+        assert_eq!(room(&lanes, OPS, now), 2 * MAX_PER_RECEIVER);
+        // One answer that takes long is enough to take it for slow.
+        lanes.succeeded(OPS.1, Duration::from_secs(1));
+        assert_eq!(room(&lanes, OPS, now), 0);
+        assert_eq!(room(&lanes, OTHER, now), MAX_PER_RECEIVER, "nothing is known of it");
+        lanes.failed(OTHER.1, now);
+        assert_eq!(room(&lanes, OTHER, now), MAX_PER_RECEIVER, "nothing good");
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_its_turn_does_not_go_to_one_that_hangs_is_broken_or_wants_to_be_left_alone() {
+        let (lanes, now) = (Lanes::default(), Instant::now());
+        for destination in [OPS.1, OTHER.1, "slow", "paced"] {
+            lanes.succeeded(destination, AHEAD / 4);
+            assert!(lanes.may_go(destination, now));
+        }
+        lanes.is_slow("slow");
+        assert!(!lanes.may_go("slow", now));
+        lanes.hold(OPS.1, Duration::from_secs(1), now);
+        assert!(!lanes.may_go(OPS.1, now));
+        assert!(lanes.may_go(OPS.1, now + Duration::from_secs(1)));
+        while !lanes.failed(OTHER.1, now) {}
+        assert!(!lanes.may_go(OTHER.1, now));
+        // Its pace is no reason: what was claimed has its leave.
+        let quotas = [Quota { interval: Duration::from_secs(1), burst: 1 }];
+        assert_eq!(lanes.paced("paced", &quotas, 1, None, now).taken, 1);
+        assert!(lanes.may_go("paced", now));
+    }
+
+    #[tokio::test]
+    async fn only_so_many_are_on_the_way_at_a_time() {
+        let lanes = Lanes::default();
+        begin(&lanes, OPS, 2 * MAX_PER_RECEIVER);
+        let take = || lanes.turns(OPS.0).try_take();
+        let turns = |count| -> Vec<_> { (0..count).map_while(|_| take()).collect() };
+        let first = turns(2 * MAX_PER_RECEIVER);
+        assert_eq!((first.len(), lanes.in_flight(OPS.0)), (8, 8));
+        // They are sent, and the next may go while they are recorded, but not those after them.
+        let unrecorded: Vec<_> = first.into_iter().map(|turn| turn.unrecorded).collect();
+        assert_eq!(lanes.in_flight(OPS.0), 0);
+        let second: Vec<_> = turns(MAX_PER_RECEIVER).into_iter().map(|turn| turn.unrecorded).collect();
+        assert_eq!((second.len(), turns(1).len()), (8, 0));
+        drop(unrecorded);
+        assert_eq!(turns(MAX_PER_RECEIVER).len(), 8);
+    }
+
+    #[test]
     fn with_very_many_receivers_each_still_has_room() {
         let names: Vec<String> = (0..200).map(|n| format!("r{n}")).collect();
         let receivers: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), name.as_str())).collect();
@@ -299,7 +445,7 @@ mod tests {
         assert_eq!(rooms(&lanes, &[OPS, DEV], at), [("ops".to_owned(), 1)]);
         begin(&lanes, OPS, 1);
         assert_eq!(rooms(&lanes, &[OPS, DEV], at), []);
-        lanes.succeeded(OPS.1);
+        lanes.succeeded(OPS.1, AHEAD);
         assert_eq!(room(&lanes, DEV, at), MAX_PER_RECEIVER);
     }
 

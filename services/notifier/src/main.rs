@@ -2,9 +2,14 @@
 
 use std::process::ExitCode;
 
+use tikv_jemallocator::Jemalloc;
 use tocsin_notifier::cli::{self, Command};
 use tocsin_notifier::{Config, run};
 use tocsin_service::config::Environment;
+
+/// A notice makes some hundred small allocations and frees them all, on any thread.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

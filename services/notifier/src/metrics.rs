@@ -66,7 +66,10 @@ pub(crate) fn describe() {
     describe_counter!(DEAD, "Notices that are dead, by cause: refused, gone, deadline or unknown_receiver");
     describe_counter!(FALLBACKS, "Dead notices of which a fallback is told");
     describe_counter!(SUPERSEDED, "Notices that are not told because a newer one that was due as well says it");
-    describe_counter!(PUT_BACK, "Notices that were claimed and had to wait for their destination's pace");
+    describe_counter!(
+        PUT_BACK,
+        "Notices that were claimed and had to wait for their destination: for its pace, or because it hangs"
+    );
     describe_gauge!(IN_FLIGHT, "Notices on the way, by receiver");
     describe_gauge!(BREAKER_OPEN, "Whether the destination of a receiver is left alone because it fails: 1 if so");
     describe_counter!(BREAKER_OPENED, "How often a destination was left alone because it failed");

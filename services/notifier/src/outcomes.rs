@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tocsin_store::{Outcome, Parts, Store, Verdict};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 
 use crate::lanes::{Lanes, MAX_IN_HAND};
 use crate::metrics;
 
 /// Most outcomes in one statement.
-const MAX_BATCH: usize = 128;
+const MAX_BATCH: usize = 256;
 /// Wait between two tries at recording the same outcomes. Each try has waits of its own.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -24,6 +24,8 @@ pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     /// When the lease ends.
     pub(crate) leased_until: Instant,
+    /// Kept until it is recorded.
+    pub(crate) unrecorded: OwnedSemaphorePermit,
 }
 
 /// Where outcomes are left. It has room for all that may be on the way.
@@ -48,8 +50,10 @@ impl Recorder {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         while self.inbox.recv_many(&mut batch, MAX_BATCH).await > 0 {
             let leased_until = batch.iter().map(|ended| ended.leased_until).max().unwrap_or_else(Instant::now);
-            let outcomes: Vec<Outcome> = batch.drain(..).map(|ended| ended.outcome).collect();
+            let (outcomes, unrecorded): (Vec<Outcome>, Vec<OwnedSemaphorePermit>) =
+                batch.drain(..).map(|ended| (ended.outcome, ended.unrecorded)).unzip();
             self.record(&outcomes, leased_until).await;
+            drop(unrecorded);
             for outcome in &outcomes {
                 self.lanes.end(&outcome.notice.receiver);
             }

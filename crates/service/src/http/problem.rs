@@ -61,10 +61,11 @@ impl Problem {
         self.detail.as_deref().unwrap_or(self.code.title())
     }
 
-    pub(crate) fn to_response(&self, request_id: Option<&RequestId>) -> HttpResponse {
-        let request_id = request_id.map(RequestId::as_str);
+    /// The document that a request of this id is answered with, for descriptions of the API.
+    #[must_use]
+    pub fn document<'a>(&'a self, request_id: Option<&'a str>) -> impl Serialize {
         let (code, title) = (self.code.as_str(), self.code.title());
-        let document = Document {
+        Document {
             r#type: self.code.type_uri(),
             title,
             status: self.code.status(),
@@ -72,7 +73,11 @@ impl Problem {
             code,
             request_id,
             error: LegacyError { code, message: self.message(), details: self.detail.as_deref(), request_id },
-        };
+        }
+    }
+
+    pub(crate) fn to_response(&self, request_id: Option<&RequestId>) -> HttpResponse {
+        let document = self.document(request_id.map(RequestId::as_str));
         let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponse::build(status);
         if let Some(seconds) = self.retry_after_secs {

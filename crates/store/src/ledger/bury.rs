@@ -35,7 +35,7 @@ merged AS (
     UPDATE notifications AS older SET status = 'superseded', reason = 'a newer notice says it', finished_at = now()
     FROM told
     WHERE (older.incident_id, older.receiver, older.instead_of) = (told.incident_id, told.receiver, told.instead_of)
-    AND older.revision < told.revision AND older.status = 'pending' AND older.attempts = 0
+    AND older.revision < told.revision AND older.fate = 'open' AND older.status = 'pending' AND older.attempts = 0
     AND older.id NOT IN (SELECT id FROM dead))"
     };
 }
@@ -110,11 +110,11 @@ pub struct Waiting {
 const WAITING: &str = "\
 WITH RECURSIVE open (receiver, due) AS (
     (SELECT receiver, next_attempt_at FROM notifications
-     WHERE status IN ('pending', 'sending') ORDER BY receiver, next_attempt_at LIMIT 1)
+     WHERE fate = 'open' ORDER BY receiver, next_attempt_at LIMIT 1)
     UNION ALL
     SELECT next.receiver, next.next_attempt_at FROM open CROSS JOIN LATERAL (
         SELECT n.receiver, n.next_attempt_at FROM notifications AS n
-        WHERE n.receiver > open.receiver AND n.status IN ('pending', 'sending')
+        WHERE n.receiver > open.receiver AND n.fate = 'open'
         ORDER BY n.receiver, n.next_attempt_at LIMIT 1) AS next)
 SELECT receiver, extract(epoch FROM now() - due)::double precision AS oldest_due FROM open";
 
@@ -132,7 +132,7 @@ WITH dying AS (
     FROM UNNEST($1, $2, $3, $4) AS buried (receiver, reason, fallback, owed_for)
     JOIN notifications AS n USING (receiver)
     WHERE n.next_attempt_at <= now()
-    AND coalesce(n.redriven_at, n.owed_since) <= now() - make_interval(secs => buried.owed_for) AND n.status IN ('pending', 'sending')
+    AND coalesce(n.redriven_at, n.owed_since) <= now() - make_interval(secs => buried.owed_for) AND n.fate = 'open'
     AND (n.status = 'pending' OR n.lease_until < now())
     LIMIT $5
     FOR UPDATE OF n SKIP LOCKED),
@@ -151,7 +151,7 @@ WITH dying AS (
     SELECT n.id, format('not delivered within %s, in %s attempts', $3, n.attempts) AS reason, buried.fallback
     FROM UNNEST($1, $2) AS buried (receiver, fallback)
     JOIN notifications AS n USING (receiver)
-    WHERE n.status IN ('pending', 'sending') AND coalesce(n.redriven_at, n.owed_since) < now() - make_interval(secs => $4)
+    WHERE n.fate = 'open' AND coalesce(n.redriven_at, n.owed_since) < now() - make_interval(secs => $4)
     AND (n.status = 'pending' OR n.lease_until < now())
     LIMIT $5
     FOR UPDATE OF n SKIP LOCKED),

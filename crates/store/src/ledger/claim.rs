@@ -53,11 +53,11 @@ WHERE id = ANY(ARRAY(
     CROSS JOIN LATERAL (
         SELECT id FROM notifications AS due
         WHERE due.receiver = room.receiver AND due.next_attempt_at <= now()
-        AND due.status IN ('pending', 'sending') AND (due.status = 'pending' OR due.lease_until < now())
+        AND due.fate = 'open' AND (due.status = 'pending' OR due.lease_until < now())
         AND NOT EXISTS (
             SELECT FROM notifications AS first
             WHERE first.incident_id = due.incident_id AND first.receiver = due.receiver
-            AND first.status IN ('pending', 'sending')
+            AND first.fate = 'open'
             AND (first.status = 'pending', first.revision, first.instead_of)
                 < (due.status = 'pending', due.revision, due.instead_of))
         ORDER BY due.next_attempt_at, due.id
@@ -71,7 +71,7 @@ RETURNING notice.id, incident_id, notice.receiver, revision, kind, instead_of, b
         SELECT FROM notifications AS newer
         WHERE newer.incident_id = notice.incident_id AND newer.receiver = notice.receiver
         AND newer.instead_of = notice.instead_of AND newer.revision > notice.revision
-        AND newer.status = 'pending' AND newer.next_attempt_at <= now()) AS is_followed";
+        AND newer.fate = 'open' AND newer.status = 'pending' AND newer.next_attempt_at <= now()) AS is_followed";
 
 #[derive(QueryableByName)]
 struct Row {
@@ -133,7 +133,7 @@ JOIN notifications AS head USING (id)
 CROSS JOIN LATERAL (
     SELECT newer.id, newer.kind, newer.revision, newer.created_at FROM notifications AS newer
     WHERE newer.incident_id = head.incident_id AND newer.receiver = head.receiver AND newer.instead_of = head.instead_of
-    AND newer.revision > head.revision AND newer.status = 'pending' AND newer.next_attempt_at <= now()
+    AND newer.revision > head.revision AND newer.fate = 'open' AND newer.status = 'pending' AND newer.next_attempt_at <= now()
     ORDER BY newer.revision
     LIMIT $2
     FOR UPDATE SKIP LOCKED) AS following

@@ -63,7 +63,7 @@ UPDATE notifications AS n SET
         WHEN EXISTS (
             SELECT FROM notifications AS newer
             WHERE newer.incident_id = n.incident_id AND newer.receiver = n.receiver AND newer.instead_of = n.instead_of
-            AND newer.revision > n.revision AND newer.status = 'pending') THEN now()
+            AND newer.revision > n.revision AND newer.fate = 'open' AND newer.status = 'pending') THEN now()
         ELSE now() + make_interval(secs => o.wait) END
 FROM UNNEST($1, $2, $3) AS o (id, token, wait)
 WHERE n.id = o.id AND n.lease_token = o.token";

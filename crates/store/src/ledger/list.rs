@@ -179,11 +179,12 @@ async fn of_all(
 ) -> Result<Page<NoticeRecord, NotificationId>, StoreError> {
     let status = chosen(&filter.status, NoticeStatus::ALL, NoticeStatus::as_str);
     let ranges = if !filter.receiver.is_empty() {
-        Some(Ranges::of(&["receiver", "status"], &[filter.receiver.clone(), status]))
+        let ranges = Ranges::of(&["receiver", "status"], &[filter.receiver.clone(), status]);
+        Some(ranges.followed_by(&["receiver", "status", "fate"], fate))
     } else if filter.status.is_empty() {
         None
     } else {
-        Some(Ranges::of(&["status"], &[status]))
+        Some(Ranges::of(&["status"], &[status]).followed_by(&["status", "fate"], fate))
     };
     let question = Question {
         table: "notifications",
@@ -199,6 +200,14 @@ async fn of_all(
     let rows = list(connection, &question, window, |row: &Row| row.id).await?;
     let items = rows.items.into_iter().map(NoticeRecord::try_from).collect::<Result<_, _>>()?;
     Ok(Page { items, total: rows.total, next: rows.next.map(NotificationId::from_uuid) })
+}
+
+/// What the indexes know of a status: one that is not the last is open.
+fn fate(status: &str) -> &str {
+    match status {
+        "pending" | "sending" => "open",
+        ended => ended,
+    }
 }
 
 /// Those of one incident are few, and are sorted.

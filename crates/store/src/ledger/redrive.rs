@@ -49,7 +49,7 @@ const TAKE_THESE: &str =
 /// What the receiver has been told since says more than these would; only who asks for them by their ids gets them.
 const TAKE_MATCHING: &str = "\
 SELECT id, incident_id, receiver, status FROM notifications AS dead
-WHERE status = 'dead' AND ($1 IS NULL OR receiver = $1) AND ($2 IS NULL OR finished_at >= $2)
+WHERE fate = 'dead' AND ($1 IS NULL OR receiver = $1) AND ($2 IS NULL OR finished_at >= $2)
 AND NOT EXISTS (
     SELECT FROM notifications AS newer
     WHERE newer.incident_id = dead.incident_id AND newer.receiver = dead.receiver AND newer.revision > dead.revision

@@ -148,7 +148,7 @@ pub(crate) async fn notices_insert_in_txn(
 
 const HUSH: &str = "\
 UPDATE notifications SET status = 'superseded', reason = 'everything that fires is silenced or inhibited', finished_at = now()
-WHERE status = 'pending' AND attempts = 0 AND next_attempt_at > now()
+WHERE fate = 'open' AND status = 'pending' AND attempts = 0 AND next_attempt_at > now()
 AND kind IN ('triggered', 'updated', 'reopened', 'reminder')
 AND incident_id = ANY($1)
 AND NOT EXISTS (

@@ -59,6 +59,14 @@ impl Ranges {
         Self { columns, values }
     }
 
+    /// With one more column, whose value follows from that of the last one. `columns` are all of them.
+    pub(crate) fn followed_by(mut self, columns: &'static [&'static str], value: impl Fn(&str) -> &str) -> Self {
+        let values = self.values.last().map(|last| last.iter().map(|text| value(text).to_owned()).collect());
+        self.values.extend(values);
+        self.columns = columns;
+        self
+    }
+
     /// The ranges as a table, without its name.
     pub(crate) fn unnest<'s>(&self, statement: Statement<'s>) -> Statement<'s> {
         let mut statement = statement.sql("UNNEST(");

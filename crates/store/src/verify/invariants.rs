@@ -117,6 +117,12 @@ pub const INVARIANTS: &[Invariant] = &[
                 WHERE (status = 'sending') <> (lease_token IS NOT NULL) OR (lease_token IS NULL) <> (lease_until IS NULL)",
     },
     Invariant {
+        name: "attempt-of-known-notice",
+        rule: "an attempt is one at a notice of the ledger",
+        query: "SELECT d.notification_id::text FROM deliveries d \
+                WHERE NOT EXISTS (SELECT FROM notifications n WHERE n.id = d.notification_id)",
+    },
+    Invariant {
         name: "alert-was-told-of",
         rule: "an alert has had an event at least",
         query: "SELECT id::text FROM alerts WHERE occurrences < 1",

@@ -50,6 +50,38 @@ async fn an_incident_is_silenced_by_what_its_alerts_have_in_common_and_says_so_a
 }
 
 #[tokio::test]
+async fn whoever_silences_again_has_the_same_silence_go_on_and_a_new_one_where_it_was_deleted() {
+    let (store, database) = fresh().await;
+    apply(&store, &[firing("Down", 1)]).await;
+    let incident = incident(&store).await;
+    let silence = async |after: chrono::TimeDelta| {
+        let action = Action::SilenceIncident { incident, duration_s: 3_600 };
+        let command = Command { at: Utc::now() + after, ..clicked(action) };
+        match store.command_apply(&command, &policy()).await.unwrap() {
+            CommandOutcome::Done { silence, changed, .. } => (silence.unwrap(), changed, command.at),
+            refused @ CommandOutcome::Rejected { .. } => panic!("{refused:?}"),
+        }
+    };
+    let silenced = "SELECT count(*) FROM alerts WHERE silenced_by IS NOT NULL";
+    let minutes = chrono::TimeDelta::minutes;
+    let (first, changed, _) = silence(minutes(0)).await;
+    assert!(changed);
+    let (again, changed, _) = silence(chrono::TimeDelta::seconds(5)).await;
+    assert_eq!((again, changed), (first, false), "clicked twice");
+    let (later, changed, at) = silence(minutes(30)).await;
+    assert_eq!((later, changed), (first, true));
+    let ends_at = store.silence_get(first).await.unwrap().unwrap().ends_at;
+    assert!((ends_at - at - minutes(60)).abs() < chrono::TimeDelta::seconds(1), "{ends_at}");
+
+    let delete = clicked(Action::SilenceDelete { id: first });
+    store.command_apply(&delete, &policy()).await.unwrap();
+    assert_eq!(database.sql(silenced).await.unwrap(), [["0"]]);
+    let (anew, changed, _) = silence(minutes(0)).await;
+    assert!(changed && anew != first);
+    assert_eq!(database.sql(silenced).await.unwrap(), [["1"]]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_silenced_is_refused_with_the_reason_and_no_silence_is_made() {
     let (store, database) = fresh().await;
     apply(&store, &[firing("Down", 1), resolved("Down", 2)]).await;

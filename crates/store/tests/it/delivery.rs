@@ -24,6 +24,19 @@ async fn no_receiver_gets_more_than_it_has_room_for_and_none_waits_for_another()
 }
 
 #[tokio::test]
+async fn a_claim_changes_nothing_that_an_index_has() {
+    let (_, database) = fresh().await;
+    let indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema() AND tablename = 'notifications'";
+    let indexes = database.sql(indexes).await.unwrap().concat();
+    assert!(indexes.len() > 5, "{indexes:?}");
+    for column in ["status", "attempts", "lease_token", "lease_until"] {
+        let with =
+            |index: &&String| index.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == column);
+        assert_eq!(indexes.iter().find(with), None, "{column}");
+    }
+}
+
+#[tokio::test]
 async fn a_story_has_the_incident_as_it_is_and_its_alerts_those_that_fire_first() {
     let (store, _) = fresh().await;
     let pods = ["one", "two", "three"];

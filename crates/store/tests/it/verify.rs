@@ -44,6 +44,10 @@ const BREAKS: &[(&str, &str)] = &[
     ),
     ("finished-notice-has-time", "UPDATE notifications SET status = 'delivered'"),
     ("lease-while-sending", "UPDATE notifications SET lease_token = gen_random_uuid()"),
+    (
+        "attempt-of-known-notice",
+        "INSERT INTO deliveries (notification_id, attempt, latency_ms, answer) VALUES (gen_random_uuid(), 1, 0, '')",
+    ),
     ("alert-was-told-of", "UPDATE alerts SET occurrences = 0"),
     ("event-is-known", "UPDATE alerts SET received_at = now(); DELETE FROM event_ids"),
     ("tallies-are-right", "UPDATE tallies SET count = count + 1 WHERE of = 'alerts'"),

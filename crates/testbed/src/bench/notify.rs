@@ -52,17 +52,15 @@ pub async fn run(options: Options, folder: &Path) -> Result<Report, BenchError> 
         let metric = Metric::once(format!("pipeline.notified_{name}_ms"), millis(percentile(&delays, share)));
         metrics.push(if name == "p99" { metric.goal(Goal::AtMost(150.0)) } else { metric });
     }
-    let mut isolations = Vec::new();
-    for _ in 0..options.rounds {
-        isolations.push(ground.isolation(options.pace).await?);
-    }
-    ground.stop().await?;
-    let each = |value: fn(&Isolation) -> f64| isolations.iter().map(value).collect();
-    metrics.push(Metric::rounds("notify.quiet_p99_ms", each(|isolation| millis(isolation.quiet_p99))));
-    metrics.push(Metric::rounds("notify.beside_hanging_p99_ms", each(|isolation| millis(isolation.hanging_p99))));
-    metrics.push(Metric::rounds("notify.isolation_p99_growth", each(Isolation::growth)).goal(Goal::AtMost(1.1)));
-
     let Pace { per_second, during } = options.pace;
+    let window = Pace { per_second, during: (during / WINDOWS).max(Duration::from_secs(1)) };
+    let isolation = ground.isolation(window, options.rounds * WINDOWS).await?;
+    ground.stop().await?;
+    let each = |windows: &[Duration]| windows.iter().copied().map(millis).collect();
+    metrics.push(Metric::rounds("notify.quiet_p99_ms", each(&isolation.quiet_p99)));
+    metrics.push(Metric::rounds("notify.beside_hanging_p99_ms", each(&isolation.hanging_p99)));
+    metrics.push(Metric::once("notify.isolation_p99_growth", isolation.growth()).goal(Goal::AtMost(1.1)));
+
     let notes = vec![
         format!(
             "delivered: {} notices of as many incidents as there are for {} receivers, all due when the notifier starts; from \
@@ -79,12 +77,15 @@ pub async fn run(options: Options, folder: &Path) -> Result<Report, BenchError> 
         ),
         format!(
             "isolation: the same, with one webhook in {} for another destination that answers at once (quiet) or not for a \
-             minute (hanging); p99 of the others.",
+             minute (hanging), by turns in windows of {} s; p99 of the others, medians of the windows.",
             pipeline::HANGING_EVERY,
+            window.during.as_secs(),
         ),
     ];
     Ok(super::report(metrics, notes).await)
 }
 
+/// Windows of each kind in which a round measures isolation, and parts of the time of a round that each takes.
+const WINDOWS: u32 = 2;
 /// Longest that a provider may be waited for.
 const PATIENCE: Duration = Duration::from_mins(2);

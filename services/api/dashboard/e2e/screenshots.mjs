@@ -49,6 +49,7 @@ async function picture(page, stage, path, name, act = async () => {}) {
   await page.locator('h1').first().waitFor();
   await page.locator('.loading').first().waitFor({ state: 'detached' });
   await page.evaluate(() => document.fonts.ready);
+  await page.getByText('live', { exact: true }).waitFor();
   // Lines of the system page need two looks, five seconds apart.
   if (path === '/system') await page.waitForTimeout(11_000);
   await act();

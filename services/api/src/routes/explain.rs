@@ -6,15 +6,38 @@ use tocsin_store::Store;
 
 use super::{alert_find, incident_find};
 use crate::auth::Reader;
+use crate::openapi::{Doc, Table, examples};
 use crate::params::Params;
 use crate::unavailable;
 use crate::views::{DeadLetterView, DecisionView, ListView};
 
 /// Adds the routes.
-pub(super) fn add(app: &mut web::ServiceConfig) {
-    app.service(web::resource("/api/v1/alerts/{id}/explain").get(alert))
-        .service(web::resource("/api/v1/incidents/{id}/explain").get(incident))
-        .service(web::resource("/api/v1/dead-letters").get(dead_letters));
+pub(super) fn add(table: &mut Table) {
+    table
+        .get(
+            "/api/v1/alerts/{id}/explain",
+            alert,
+            Doc::reads("explainAlert", "alerts", "Why an alert is as it is: the newest 250 decisions, newest first")
+                .of_uuid("The alert's id.")
+                .lists::<DecisionView>("The decisions.", &examples::decision()),
+        )
+        .get(
+            "/api/v1/incidents/{id}/explain",
+            incident,
+            Doc::reads(
+                "explainIncident",
+                "incidents",
+                "Why an incident is as it is: the newest 250 decisions, newest first",
+            )
+            .of_incident()
+            .lists::<DecisionView>("The decisions.", &examples::decision()),
+        )
+        .get(
+            "/api/v1/dead-letters",
+            dead_letters,
+            Doc::reads("listDeadLetters", "dead letters", "What could not be applied, newest first")
+                .lists::<DeadLetterView>("The dead letters.", &examples::dead_letter()),
+        );
 }
 
 /// The newest 250 decisions about an alert's events, newest first.

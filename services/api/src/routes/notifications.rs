@@ -4,34 +4,82 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use serde_json::json;
 use tocsin_service::http::Problem;
 use tocsin_shared::ledger::{DeadNotices, MAX_DEAD_NOTICES};
 use tocsin_shared::{Action, ErrorCode, NotificationId};
 use tocsin_store::{NoticeFilter, NoticeRecord, Store};
+use utoipa::ToSchema;
 
 use super::incident_find;
 use crate::auth::{Admin, Reader};
 use crate::body::{Body, Nothing};
 use crate::commands::Commands;
+use crate::openapi::{Doc, Table, examples, params, schemas};
 use crate::params::Params;
 use crate::unavailable;
 use crate::views::{ListView, NoticeDetailView, NoticeView};
 
 /// Adds the routes.
-pub(super) fn add(app: &mut web::ServiceConfig) {
-    app.service(web::resource("/api/v1/notifications").get(list))
+pub(super) fn add(table: &mut Table) {
+    let reads = |id, summary| Doc::reads(id, "notifications", summary);
+    let administers = |id, summary| Doc::administers(id, "notifications", summary);
+    table
+        .get(
+            "/api/v1/notifications",
+            list,
+            reads("listNotifications", "What receivers were told, or not, newest first")
+                .with_all(params::of_notifications())
+                .with(params::query("incident", "Of this incident, by its number or id.", &json!({"type": "string"})))
+                .codes(&[ErrorCode::NotFound])
+                .lists::<NoticeView>("Those that match.", &examples::notification()),
+        )
         // Before the ids: `redrive` is none.
-        .service(web::resource("/api/v1/notifications/redrive").post(redrive_matching))
-        .service(web::resource("/api/v1/notifications/{id}").get(detail))
-        .service(web::resource("/api/v1/notifications/{id}/redrive").post(redrive))
-        .service(web::resource("/api/v1/incidents/{id}/notifications").get(of_incident));
+        .post(
+            "/api/v1/notifications/redrive",
+            redrive_matching,
+            administers("redriveNotifications", "Has dead notifications tried again, the oldest first")
+                .about("None whose receiver has been told something newer of the same incident since.")
+                .may_take::<Matching>(&json!({"receiver": "ops", "since": "2026-03-02T09:00:00Z", "limit": 100}))
+                .gives_done(examples::done(Some(3))),
+        )
+        .get(
+            "/api/v1/notifications/{id}",
+            detail,
+            reads("getNotification", "A notification, with each attempt")
+                .of_uuid("The notification's id.")
+                .gives::<NoticeDetailView>(200, "The notification.", examples::notification_detail()),
+        )
+        .post(
+            "/api/v1/notifications/{id}/redrive",
+            redrive,
+            administers("redriveNotification", "Has a dead notification tried again")
+                .of_uuid("The notification's id.")
+                .may_take::<Nothing>(&json!({}))
+                .gives_done(examples::done(Some(1))),
+        )
+        .get(
+            "/api/v1/incidents/{id}/notifications",
+            of_incident,
+            Doc::reads("listIncidentNotifications", "incidents", "Who was told of an incident, newest first")
+                .of_incident()
+                .with_all(params::of_notifications())
+                .lists::<NoticeView>("Those that match.", &examples::notification()),
+        );
 }
 
-#[derive(Debug, Deserialize)]
+/// Which dead notifications.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DeadNotifications)]
 #[serde(deny_unknown_fields)]
 struct Matching {
+    /// Only of this receiver.
+    #[schema(value_type = Option<schemas::Receiver>)]
     receiver: Option<String>,
+    /// Only those that died at this time or later.
     since: Option<DateTime<Utc>>,
+    /// Most of them; 1,000 unless it is given.
+    #[schema(value_type = Option<schemas::DeadCount>)]
     limit: Option<u32>,
 }
 

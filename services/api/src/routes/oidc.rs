@@ -4,10 +4,12 @@
 use actix_web::http::header::{ACCEPT, HeaderValue, LOCATION, REFERRER_POLICY};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use serde::Deserialize;
+use serde_json::json;
 use tocsin_service::http::{Problem, RequestId};
 use tocsin_shared::ErrorCode;
 
 use crate::auth::{Answer, CALLBACK, Door};
+use crate::openapi::{Doc, Table, params};
 
 /// Where signing in begins.
 pub(super) const START: &str = "/auth/oidc/start";
@@ -15,8 +17,23 @@ pub(super) const START: &str = "/auth/oidc/start";
 const PAGE: &str = "/sign-in";
 
 /// Adds the routes.
-pub(super) fn add(app: &mut web::ServiceConfig) {
-    app.service(web::resource(START).get(start)).service(web::resource(CALLBACK).get(callback));
+pub(super) fn add(table: &mut Table) {
+    let text = |name, about| params::query(name, about, &json!({"type": "string"}));
+    let doc = |id, summary| {
+        Doc::open(id, "sign-in", summary).codes(&[
+            ErrorCode::NotFound,
+            ErrorCode::RateLimited,
+            ErrorCode::ProviderUnavailable,
+        ])
+    };
+    let leave = doc("leaveToSignIn", "Sends a browser to the OpenID provider")
+        .with(text("return_to", "Where to go in the end: a path of ours."))
+        .gives_nothing(303, "To the provider; of a refusal, a browser to the sign-in page.");
+    let come_back = doc("comeBackFromSigningIn", "Where the OpenID provider sends a browser back to")
+        .with_all(["code", "state", "error"].map(|name| text(name, "As the provider says.")))
+        .codes(&[ErrorCode::SignInFailed, ErrorCode::SignInRefused])
+        .gives_nothing(303, "Signed in, with the cookie; of a refusal, a browser to the sign-in page.");
+    table.get(START, start, leave).get(CALLBACK, callback, come_back);
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,57 +3,121 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use serde_json::json;
 use tocsin_service::http::Problem;
 use tocsin_shared::{Action, ErrorCode, IncidentId, IncidentSeverity, IncidentStatus, Labels};
 use tocsin_store::Store;
+use utoipa::ToSchema;
 
 use super::incident_find;
 use crate::auth::{Admin, Responder};
 use crate::body::{Body, Nothing};
 use crate::caller::Caller;
 use crate::commands::{Asked, Commands};
+use crate::openapi::{Doc, Table, examples, schemas};
 use crate::views::IncidentView;
 
-/// Adds the routes. `POST /api/v1/incidents` and `PATCH /api/v1/incidents/{id}` share their addresses with reads.
-pub(super) fn add(app: &mut web::ServiceConfig) {
-    app.service(web::resource("/api/v1/incidents/{id}/acknowledge").post(acknowledge))
-        .service(web::resource("/api/v1/incidents/{id}/resolve").post(resolve))
-        .service(web::resource("/api/v1/incidents/{id}/cancel").post(cancel))
-        .service(web::resource("/api/v1/incidents/{id}/reopen").post(reopen))
-        .service(web::resource("/api/v1/incidents/{id}/notes").post(note))
-        .service(web::resource("/api/v1/dead-letters/{id}/redrive").post(redrive));
+/// Adds the routes.
+pub(super) fn add(table: &mut Table) {
+    let on_one = |id, summary| Doc::responds(id, "incidents", summary).of_incident();
+    let with_incident =
+        |doc: Doc| doc.gives::<IncidentView>(200, "Done: the incident as it is now.", examples::incident());
+    table
+        .post(
+            "/api/v1/incidents",
+            declare,
+            Doc::responds("declareIncident", "incidents", "Declares an incident that no alert tells of")
+                .takes::<Declaration>(&examples::declaration())
+                .gives::<IncidentView>(201, "The incident.", examples::incident()),
+        )
+        .patch(
+            "/api/v1/incidents/{id}",
+            change,
+            with_incident(on_one("changeIncident", "Changes an incident's status, its severity, or both"))
+                .about("Both are two actions, one after the other: if the second is refused, the first is done.")
+                .takes::<Change>(&json!({"status": "acknowledged", "severity": "high"})),
+        )
+        .post(
+            "/api/v1/incidents/{id}/acknowledge",
+            acknowledge,
+            with_incident(on_one("acknowledgeIncident", "Takes an incident")).may_take::<Nothing>(&json!({})),
+        )
+        .post(
+            "/api/v1/incidents/{id}/resolve",
+            resolve,
+            with_incident(on_one("resolveIncident", "Says that an incident is over"))
+                .may_take::<Closing>(&json!({"note": "The disk was full."})),
+        )
+        .post(
+            "/api/v1/incidents/{id}/cancel",
+            cancel,
+            with_incident(on_one("cancelIncident", "Says that an incident was none"))
+                .may_take::<Closing>(&json!({"note": "A test of the pager."})),
+        )
+        .post(
+            "/api/v1/incidents/{id}/reopen",
+            reopen,
+            with_incident(on_one("reopenIncident", "Says that an incident is not over, or gives it back"))
+                .may_take::<Nothing>(&json!({})),
+        )
+        .post(
+            "/api/v1/incidents/{id}/notes",
+            note,
+            with_incident(on_one("noteIncident", "Writes into an incident's timeline"))
+                .takes::<Note>(&json!({"text": "The vendor is informed."})),
+        )
+        .post(
+            "/api/v1/dead-letters/{id}/redrive",
+            redrive,
+            Doc::administers("redriveDeadLetter", "dead letters", "Has what could not be applied tried again")
+                .of_number("The dead letter's number.")
+                .may_take::<Nothing>(&json!({}))
+                .gives_done(examples::done(None)),
+        );
 }
 
 /// Where a handler finds what it needs.
 type Desk = (web::Data<Commands>, web::Data<Store>);
 
 /// What can be said when an incident is closed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Closing {
+    #[schema(value_type = Option<schemas::Text>)]
     note: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Something to remember.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Note {
+    #[schema(value_type = schemas::Text)]
     text: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// What shall change: at least one of them.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Change {
+struct Change {
+    #[schema(value_type = Option<schemas::IncidentStatus>)]
     status: Option<IncidentStatus>,
+    #[schema(value_type = Option<schemas::IncidentSeverity>)]
     severity: Option<IncidentSeverity>,
 }
 
-#[derive(Debug, Deserialize)]
+/// An incident that no alert tells of.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewIncident)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Declaration {
+struct Declaration {
+    #[schema(value_type = schemas::Title)]
     title: String,
+    #[schema(value_type = Option<schemas::Text>)]
     summary: Option<String>,
+    #[schema(value_type = schemas::IncidentSeverity)]
     severity: IncidentSeverity,
     #[serde(default)]
+    #[schema(value_type = schemas::NewLabels)]
     labels: Labels,
 }
 
@@ -126,7 +190,7 @@ async fn incident_now(store: &Store, asked: &Asked) -> Option<IncidentView> {
 }
 
 /// `PATCH`: one action for the status, one for the severity, if both are given in the order in which both are possible.
-pub(super) async fn change(
+async fn change(
     Responder(caller): Responder,
     id: web::Path<String>,
     Body(Change { status, severity }): Body<Change>,
@@ -152,7 +216,7 @@ pub(super) async fn change(
 }
 
 /// `POST /api/v1/incidents`.
-pub(super) async fn declare(
+async fn declare(
     Responder(caller): Responder,
     Body(Declaration { title, summary, severity, labels }): Body<Declaration>,
     (commands, store): Desk,

@@ -2,29 +2,66 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tocsin_service::config::{ExposeSecret as _, SecretString};
 use tocsin_service::http::Problem;
+use tocsin_shared::ErrorCode;
+use utoipa::ToSchema;
 
 use super::oidc::START;
 use crate::auth::Door;
 use crate::body::{Body, Nothing};
+use crate::openapi::{Doc, Table, examples};
 use crate::views::SessionView;
 
 /// Adds the routes.
-pub(super) fn add(app: &mut web::ServiceConfig) {
-    app.service(web::resource("/api/v1/sign-in").get(ways))
-        .service(web::resource("/api/v1/session").get(show).post(begin).delete(end));
+pub(super) fn add(table: &mut Table) {
+    let tag = "sign-in";
+    table
+        .get(
+            "/api/v1/sign-in",
+            ways,
+            Doc::open("signInWays", tag, "How one can sign in").gives::<Ways>(
+                200,
+                "The ways.",
+                json!({"token": true, "oidc": {"name": "Example", "url": START}}),
+            ),
+        )
+        .get(
+            "/api/v1/session",
+            show,
+            Doc::known("getSession", tag, "Who the caller is").gives::<SessionView>(
+                200,
+                "The caller.",
+                examples::session(),
+            ),
+        )
+        .post(
+            "/api/v1/session",
+            begin,
+            Doc::ours("signIn", tag, "Signs in with a token, for a cookie")
+                .codes(&[ErrorCode::InvalidToken, ErrorCode::RateLimited])
+                .takes::<Credentials>(&json!({"token": "the-token-of-somebody"}))
+                .gives::<SessionView>(200, "Signed in, with the cookie.", examples::session()),
+        )
+        .delete(
+            "/api/v1/session",
+            end,
+            Doc::ours("signOut", tag, "Signs out")
+                .may_take::<Nothing>(&json!({}))
+                .gives_nothing(204, "Signed out, without the cookie."),
+        );
 }
 
 /// How one can sign in.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Ways {
     token: bool,
     oidc: Option<Provider>,
 }
 
 /// The provider, and where a browser goes to sign in there.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Provider {
     name: String,
     url: &'static str,
@@ -36,9 +73,10 @@ async fn ways(door: web::Data<Door>) -> HttpResponse {
     HttpResponse::Ok().json(Ways { token: true, oidc })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Credentials {
+    #[schema(value_type = String, format = Password)]
     token: SecretString,
 }
 

@@ -4,36 +4,95 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::Deserialize;
+use serde_json::json;
 use tocsin_service::config::duration;
 use tocsin_service::http::Problem;
 use tocsin_shared::command::NewSilence;
 use tocsin_shared::{Action, ErrorCode, Matchers, Recurrence, Silence, SilenceId};
 use tocsin_store::Store;
+use utoipa::ToSchema;
 
 use super::incident_find;
 use crate::auth::{Reader, Responder};
 use crate::body::{Body, Nothing};
 use crate::commands::{Asked, Commands};
+use crate::openapi::{Doc, Table, examples, params, schemas};
 use crate::params::Params;
 use crate::unavailable;
 use crate::views::{ListView, SilenceView};
 
 /// Adds the routes.
-pub(super) fn add(app: &mut web::ServiceConfig) {
-    app.service(web::resource("/api/v1/silences").get(list).post(create))
-        .service(web::resource("/api/v1/silences/{id}").get(detail).delete(delete))
-        .service(web::resource("/api/v1/silences/{id}/end").post(end))
-        .service(web::resource("/api/v1/incidents/{id}/silence").post(silence_incident));
+pub(super) fn add(table: &mut Table) {
+    let reads = |id, summary| Doc::reads(id, "silences", summary);
+    let responds = |id, summary| Doc::responds(id, "silences", summary);
+    let include_expired = || {
+        let about = "Those that are over as well.";
+        params::query("include_expired", about, &json!({"type": "boolean", "default": false}))
+    };
+    table
+        .get(
+            "/api/v1/silences",
+            list,
+            reads("listSilences", "Silences that are in force or to come")
+                .with(include_expired())
+                .lists::<SilenceView>("The silences.", &examples::silence()),
+        )
+        .post(
+            "/api/v1/silences",
+            create,
+            responds("createSilence", "Silences alerts")
+                .takes::<NewSilenceBody>(&examples::new_silence())
+                .gives::<SilenceView>(201, "The silence.", examples::silence()),
+        )
+        .get(
+            "/api/v1/silences/{id}",
+            detail,
+            reads("getSilence", "A silence").of_uuid("The silence's id.").gives::<SilenceView>(
+                200,
+                "The silence.",
+                examples::silence(),
+            ),
+        )
+        .delete(
+            "/api/v1/silences/{id}",
+            delete,
+            responds("deleteSilence", "Says that a silence was none")
+                .of_uuid("The silence's id.")
+                .gives_nothing(204, "It is gone."),
+        )
+        .post(
+            "/api/v1/silences/{id}/end",
+            end,
+            responds("endSilence", "Ends a silence now; it stays in the list")
+                .of_uuid("The silence's id.")
+                .may_take::<Nothing>(&json!({}))
+                .gives::<SilenceView>(200, "The silence as it is now.", examples::silence()),
+        )
+        .post(
+            "/api/v1/incidents/{id}/silence",
+            silence_incident,
+            Doc::responds("silenceIncident", "incidents", "Silences what the alerts of an incident have in common")
+                .of_incident()
+                .takes::<Duration>(&json!({"duration": "1h"}))
+                .gives::<SilenceView>(201, "The silence.", examples::silence()),
+        );
 }
 
-#[derive(Debug, Deserialize)]
+/// A silence to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewSilence)]
 #[serde(deny_unknown_fields)]
 struct NewSilenceBody {
+    #[schema(value_type = schemas::Matchers)]
     matchers: Matchers,
+    /// At once, unless it is given.
     starts_at: Option<DateTime<Utc>>,
+    /// In the future, and after `starts_at`.
     ends_at: DateTime<Utc>,
+    #[schema(value_type = Option<schemas::Recurrence>)]
     recurrence: Option<Recurrence>,
     #[serde(default)]
+    #[schema(value_type = schemas::Comment)]
     comment: String,
 }
 
@@ -73,10 +132,12 @@ async fn create(
     Ok(asked.answer(StatusCode::CREATED, silence_now(&store, &asked).await))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ForHowLong)]
 #[serde(deny_unknown_fields)]
 struct Duration {
     /// Such as `1h` or `30m`.
+    #[schema(value_type = schemas::SilenceDuration)]
     duration: String,
 }
 

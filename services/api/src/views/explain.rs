@@ -5,25 +5,38 @@ use serde::Serialize;
 use serde_json::Value;
 use tocsin_shared::{AlertId, EventId, IncidentId};
 use tocsin_store::{DeadLetterRecord, DecisionRecord};
+use utoipa::ToSchema;
+
+use crate::openapi::schemas;
 
 /// One decision. What was not decided is `null`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Decision)]
 pub(crate) struct DecisionView {
+    #[schema(value_type = schemas::Id)]
     event_id: EventId,
     received_at: DateTime<Utc>,
     applied_at: DateTime<Utc>,
+    #[schema(value_type = Option<schemas::Id>)]
     alert_id: Option<AlertId>,
+    #[schema(value_type = Option<schemas::Id>)]
     incident_id: Option<IncidentId>,
     /// What became of the event.
+    #[schema(value_type = schemas::Outcome)]
     outcome: String,
     /// The paths of the routes that the alert took; the first one owns the group.
+    #[schema(value_type = Option<Vec<String>>)]
     routes: Value,
+    #[schema(value_type = Option<String>)]
     group_key: Value,
     /// `silence:<id>` or `inhibition:<id of the alert that inhibits>`.
+    #[schema(value_type = Option<String>)]
     suppressed_by: Value,
     /// Who is told of what, and why not where it is `withheld`.
+    #[schema(value_type = Option<Vec<schemas::Anything>>)]
     notices: Value,
     /// The event in normal form, unless it says just what was known.
+    #[schema(value_type = schemas::Anything)]
     event: Option<Value>,
 }
 
@@ -48,7 +61,8 @@ impl From<(usize, DecisionRecord)> for DecisionView {
 }
 
 /// An entry that could not be applied.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetter)]
 pub(crate) struct DeadLetterView {
     id: i64,
     /// Where it came from: `events`, `commands` or `inbox`.
@@ -57,6 +71,7 @@ pub(crate) struct DeadLetterView {
     /// Why it could not be applied.
     reason: String,
     /// What it held.
+    #[schema(value_type = schemas::Anything)]
     fields: Value,
     created_at: DateTime<Utc>,
 }

@@ -5,21 +5,33 @@ use serde::Serialize;
 use tocsin_shared::ledger::{NoticeKind, NoticeStatus};
 use tocsin_shared::{IncidentId, NotificationId};
 use tocsin_store::{DeliveryRecord, NoticeRecord};
+use utoipa::ToSchema;
 
-#[derive(Debug, Serialize)]
+use crate::openapi::schemas;
+
+/// One row of the ledger: that a receiver is to be told of an incident, and what became of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Notification)]
 pub(crate) struct NoticeView {
+    #[schema(value_type = schemas::Id)]
     id: NotificationId,
+    #[schema(value_type = schemas::Id)]
     incident_id: IncidentId,
     receiver: String,
+    /// The incident's version that it tells of.
     revision: i64,
+    #[schema(value_type = schemas::NotificationKind)]
     kind: NoticeKind,
+    #[schema(value_type = schemas::NotificationStatus)]
     status: NoticeStatus,
+    /// Why it is dead.
     reason: Option<String>,
     attempts: i32,
     created_at: DateTime<Utc>,
     next_attempt_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
     redriven_at: Option<DateTime<Utc>>,
+    /// The receiver in whose place this one was told.
     instead_of: Option<String>,
     because: Option<String>,
 }
@@ -45,7 +57,9 @@ impl From<NoticeRecord> for NoticeView {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// A notification with each attempt.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NotificationDetail)]
 pub(crate) struct NoticeDetailView {
     #[serde(flatten)]
     notice: NoticeView,
@@ -59,7 +73,9 @@ impl NoticeDetailView {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// One attempt.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Delivery)]
 struct DeliveryView {
     attempt: i32,
     at: DateTime<Utc>,

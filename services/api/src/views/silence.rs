@@ -3,21 +3,29 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tocsin_shared::{Matchers, Recurrence, Silence, SilenceId};
+use utoipa::ToSchema;
 
-#[derive(Debug, Serialize)]
+use crate::openapi::schemas;
+
+/// Alerts of which nobody is told for a while.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Silence)]
 pub(crate) struct SilenceView {
+    #[schema(value_type = schemas::Id)]
     id: SilenceId,
     status: SilenceStatus,
+    #[schema(value_type = schemas::Matchers)]
     matchers: Matchers,
     starts_at: DateTime<Utc>,
     ends_at: DateTime<Utc>,
+    #[schema(value_type = Option<schemas::Recurrence>)]
     recurrence: Option<Recurrence>,
     author: String,
     comment: String,
     created_at: DateTime<Utc>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum SilenceStatus {
     /// In force.

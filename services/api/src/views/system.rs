@@ -7,10 +7,13 @@ use serde::Serialize;
 use tocsin_bus::StreamFigures;
 use tocsin_service::status::Status;
 use tocsin_store::{Figures, ReceiverFigures};
+use utoipa::ToSchema;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = System)]
 pub(crate) struct SystemView {
     /// Processes that have said how they are within the last ten seconds.
+    #[schema(value_type = Vec<ServiceStatus>)]
     services: Vec<Status>,
     streams: Vec<StreamView>,
     inbox: LengthView,
@@ -23,6 +26,20 @@ pub(crate) struct SystemView {
     missing: Vec<&'static str>,
 }
 
+/// The schema of [`Status`], which its own crate does not describe.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "only described")]
+struct ServiceStatus {
+    service: String,
+    instance: String,
+    version: String,
+    started_at: DateTime<Utc>,
+    seen_at: DateTime<Utc>,
+    ready: bool,
+    /// What it does, per second, over the last two seconds or so.
+    rates: BTreeMap<String, f64>,
+}
+
 /// What only Redis knows.
 #[derive(Debug)]
 pub(crate) struct Known {
@@ -30,7 +47,8 @@ pub(crate) struct Known {
     pub(crate) streams: Vec<StreamView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Stream)]
 pub(crate) struct StreamView {
     name: &'static str,
     length: u64,
@@ -42,23 +60,27 @@ pub(crate) struct StreamView {
     oldest_s: f64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Length)]
 struct LengthView {
     length: i64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenIncidents)]
 struct IncidentsView {
     triggered: i64,
     acknowledged: i64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FiringAlerts)]
 struct AlertsView {
     firing: i64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReceiverStatus)]
 pub(crate) struct ReceiverView {
     name: String,
     /// As in the file; `unconfigured` for one that it does not name any more.

@@ -20,6 +20,7 @@ mod oidc;
 mod parameters;
 mod refusals;
 mod respond;
+mod scopes;
 mod sessions;
 mod system;
 mod tokens;

@@ -37,16 +37,8 @@ struct Payload {
     user: Option<User>,
     trigger_id: Option<String>,
     response_url: Option<String>,
-    container: Option<Container>,
     #[serde(default)]
     actions: Vec<Pressed>,
-}
-
-/// Where the button stands.
-#[derive(Debug, Deserialize)]
-struct Container {
-    message_ts: Option<String>,
-    channel_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,23 +81,13 @@ pub(super) fn read(body: &[u8]) -> Result<Option<Click>, Problem> {
             return Err(invalid("payload", &format!("{field}: is not 1 to {MAX_ID_BYTES} visible ASCII characters")));
         }
     }
-    let of_silence = matches!(action, Action::SilenceIncident { .. });
-    let shared = of_silence.then(|| within_its_time(payload.container.as_ref()?, pressed)).flatten();
     let request = serde_json::to_string(&action).map_err(|_| Problem::new(ErrorCode::Internal))?;
     Ok(Some(Click {
-        id: CommandId::of_request(&format!("slack:{}", user.id), shared.as_ref().unwrap_or(name), &request),
+        id: CommandId::of_request(&format!("slack:{}", user.id), name, &request),
         action,
         actor: actor(user),
         response_url: payload.response_url,
     }))
-}
-
-/// What clicks on a message's button have in common that come within the same hour of Slack's clock: nothing changes in the
-/// message when a silence begins, so that many click again, and each silence would be one more to take back.
-fn within_its_time(container: &Container, pressed: &Pressed) -> Option<String> {
-    let hour = pressed.action_ts.as_deref()?.split('.').next()?.parse::<u64>().ok()? / u64::from(HOUR_S);
-    let (channel, message) = (container.channel_id.as_deref()?, container.message_ts.as_deref()?);
-    Some(format!("silence:{channel}:{message}:{hour}"))
 }
 
 fn ours(pressed: &Pressed) -> Option<fn(IncidentId) -> Action> {
@@ -188,24 +170,6 @@ mod tests {
             *other.pointer_mut(pointer).unwrap() = value.into();
             assert_ne!(taken(&other).id, first, "{pointer}");
         }
-    }
-
-    #[test]
-    fn two_clicks_on_silence_within_an_hour_are_one_and_a_later_one_is_another() {
-        let at = |action_ts: &str, trigger: &str, message: &str| {
-            let mut payload = click(SILENCE_1H, INCIDENT);
-            payload["trigger_id"] = trigger.into();
-            payload["actions"][0]["action_ts"] = action_ts.into();
-            payload["container"]["message_ts"] = message.into();
-            payload
-        };
-        let first = taken(&at("1548424801.840180", "1", "1548261231.000200")).id;
-        assert_eq!(taken(&at("1548424803.100000", "2", "1548261231.000200")).id, first, "clicked again");
-        assert_ne!(taken(&at("1548428401.840180", "3", "1548261231.000200")).id, first, "an hour later");
-        assert_ne!(taken(&at("1548424801.840180", "1", "1548261232.000300")).id, first, "at another message");
-        let mut other = at("1548424801.840180", "1", "1548261231.000200");
-        other["user"]["id"] = "U2".into();
-        assert_ne!(taken(&other).id, first, "by somebody else");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tocsin_testbed::Service;
-use tocsin_testbed::doubles::{Answer, Recorder, SmtpServer};
+use tocsin_testbed::doubles::{Answer, Recorder, SmtpServer, Stranger};
+use tocsin_testbed::poll;
 
 use crate::notifier::{DEADLINE, Notifier, firing, resolved};
 
@@ -114,6 +115,33 @@ async fn mail_is_delivered_and_a_refusal_is_final() {
     server.refuse("550 5.1.1 no such user");
     notifier.notify("ops", &[resolved("Down")]).await;
     notifier.ledger_becomes(&["triggered delivered 2", "resolved dead 1 550 5.1.1 no such user"]).await;
+}
+
+#[tokio::test]
+async fn a_server_for_whose_certificate_nobody_vouches_is_told_nothing_and_the_ledger_says_why() {
+    for (stranger, receiver) in [
+        (Stranger::https().unwrap(), "webhook: {url: 'https://localhost:PORT/hook', allow_private: true}"),
+        (
+            Stranger::smtp().unwrap(),
+            "email: {to: [ops@example.com], from: tocsin@example.com, smtp: {host: localhost, port: PORT, tls: starttls}}",
+        ),
+        (
+            Stranger::https().unwrap(),
+            "email: {to: [ops@example.com], from: tocsin@example.com, smtp: {host: localhost, port: PORT, tls: implicit}}",
+        ),
+    ] {
+        let receiver = receiver.replace("PORT", &stranger.port().to_string());
+        let (notifier, _) = start(&format!("receivers: [{{name: ops, {receiver}}}]")).await;
+        notifier.notify("ops", &[firing("Down")]).await;
+        let attempts = poll::until("an attempt", DEADLINE, async || {
+            poll::expect(notifier.attempts().await, |attempts| !attempts.is_empty())
+        })
+        .await
+        .unwrap();
+        assert!(attempts[0].contains("certificate"), "{receiver}: {attempts:?}");
+        assert_eq!(stranger.trusted(), 0, "{receiver}: {:?}", stranger.refusals());
+        poll::until("its own word of it", DEADLINE, async || !stranger.refusals().is_empty()).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -33,20 +33,21 @@ pub struct Pace {
     pub during: Duration,
 }
 
-/// What a destination that hangs does to the others.
-#[derive(Debug, Clone, Copy)]
+/// What a destination that hangs does to the others: their p99 in one window of time after the other, in which it answers and
+/// hangs by turns. What else goes on at the machine is in both.
+#[derive(Debug, Clone)]
 pub struct Isolation {
     /// How long people wait while it does not.
-    pub quiet_p99: Duration,
+    pub quiet_p99: Vec<Duration>,
     /// And while it does.
-    pub hanging_p99: Duration,
+    pub hanging_p99: Vec<Duration>,
 }
 
 impl Isolation {
-    /// How many times as long they wait.
+    /// How many times as long they wait: the median window of the one kind, by that of the other.
     #[must_use]
     pub fn growth(&self) -> f64 {
-        self.hanging_p99.as_secs_f64() / self.quiet_p99.as_secs_f64().max(1e-6)
+        percentile(&self.hanging_p99, 0.5).as_secs_f64() / percentile(&self.quiet_p99, 0.5).as_secs_f64().max(1e-6)
     }
 }
 
@@ -94,22 +95,45 @@ impl Ground {
         self.measure(pace, |number| format!("r{}", number % RECEIVERS)).await
     }
 
-    /// How long people wait while another destination hangs, and while it does not.
+    /// How long people wait while another destination hangs, and while it does not, in so many pairs of windows.
     ///
     /// # Errors
     /// When a webhook is refused, or a notice to one of the others does not come.
-    pub async fn isolation(&self, pace: Pace) -> Result<Isolation, BenchError> {
+    pub async fn isolation(&self, pace: Pace, pairs: u32) -> Result<Isolation, BenchError> {
         let team = |number: u32| match number % HANGING_EVERY {
             0 => HANGING.to_owned(),
             _ => format!("r{}", number % RECEIVERS),
         };
         let path = format!("/{HANGING}");
-        self.provider.set_default_at(&path, Answer::ok());
-        let quiet = self.measure(pace, team).await?;
-        self.provider.set_default_at(&path, Answer::ok().delay(HANGS_FOR));
-        let hanging = self.measure(pace, team).await?;
-        self.provider.set_default_at(&path, Answer::ok());
-        Ok(Isolation { quiet_p99: percentile(&quiet, 0.99), hanging_p99: percentile(&hanging, 0.99) })
+        let mut isolation = Isolation { quiet_p99: Vec::new(), hanging_p99: Vec::new() };
+        for pair in 0..pairs {
+            // What comes first differs from pair to pair, so that what grows with time is in both.
+            for hangs in [pair % 2 == 1, pair % 2 == 0] {
+                self.settle().await?;
+                let answer = if hangs { Answer::ok().delay(HANGS_FOR) } else { Answer::ok() };
+                self.provider.set_default_at(&path, answer);
+                let p99 = percentile(&self.measure(pace, team).await?, 0.99);
+                if hangs {
+                    isolation.hanging_p99.push(p99);
+                } else {
+                    isolation.quiet_p99.push(p99);
+                }
+                self.provider.set_default_at(&path, Answer::ok());
+            }
+        }
+        Ok(isolation)
+    }
+
+    /// Waits until nothing is left of a window: what hung has ended and was told.
+    async fn settle(&self) -> Result<(), BenchError> {
+        let open = "SELECT count(*) FROM notifications WHERE finished_at IS NULL";
+        poll::until("everything to be told", PATIENCE, async || {
+            let open = self.topology.tenant().sql(open).await.map_err(|error| error.to_string())?;
+            poll::expect(open, |open| *open == [["0"]])
+        })
+        .await
+        .map_err(crate::TestbedError::from)?;
+        Ok(())
     }
 
     /// Sends webhooks, and gives the time from each 2xx until its notice was at the provider; those of the destination that may
