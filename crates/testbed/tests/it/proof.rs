@@ -7,6 +7,7 @@ mod engine_concurrency;
 mod escalation;
 mod exactly_once;
 mod flood;
+mod guide;
 mod inbox;
 mod kill_points;
 mod least_privilege;
