@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod commands;
+mod contract;
 mod dead_letters;
 mod engine_concurrency;
 mod escalation;
@@ -21,6 +22,7 @@ mod real_clients;
 mod real_input;
 mod redrive;
 mod rolling_restart;
+mod secrets;
 mod shutdown;
 mod slack_buttons;
 mod slow_clients;

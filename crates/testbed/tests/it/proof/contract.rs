@@ -1,0 +1,58 @@
+//! What the API says of itself is true: schemathesis sends what `/openapi.json` allows and what it forbids, and compares what
+//! comes back.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tocsin_testbed::http;
+use tokio::process::Command;
+
+use super::system::{CONFIG, System, alert};
+
+/// What a run may take on a busy machine; it is a third of that on one of two cores that does nothing else.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+fn in_crate(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A system whose token may do everything, as often as it likes.
+async fn start() -> System {
+    let config = CONFIG.replace("[read, respond]", "[admin]").replace("api: {", "api: {limit: {per_minute: 1000000}, ");
+    System::start(|builder| builder.config_text(config)).await
+}
+
+#[tokio::test]
+async fn the_api_does_what_its_description_says() {
+    let schemathesis = in_crate("../../.tools/venv/bin/schemathesis");
+    assert!(schemathesis.exists(), "the clients are not installed; run `./dev clients`");
+    let system = start().await;
+    for name in ["one", "two", "three"] {
+        system.send(&alert(name, "firing"), name).await.unwrap();
+    }
+    system.wait_until_drained().await;
+
+    let mut command = Command::new(schemathesis);
+    command
+        .args(["--config-file", "schemathesis.toml", "run"])
+        .arg(format!("{}/openapi.json", system.topology.url()))
+        .args(["--checks", "all"])
+        // A stream has no end that could be waited for.
+        .args(["--exclude-path", "/api/v1/events"])
+        .arg("--header")
+        .arg(format!("Authorization: Bearer {}", system.topology.token()))
+        .current_dir(in_crate("tests/clients"))
+        .env("SCHEMATHESIS_HOOKS", "schemathesis_hooks")
+        .env("PYTHONPATH", in_crate("tests/clients"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.contains("No issues found"), "{told}");
+
+    system.assert_consistent().await;
+    let health = http::client().unwrap().get(format!("{}/api/v1/system", system.topology.url()));
+    assert_eq!(health.bearer_auth(system.topology.token()).send().await.unwrap().status(), 200);
+    system.topology.stop().await.unwrap();
+}
