@@ -9,7 +9,7 @@ use crate::caller::{MAX_KEY_BYTES, MAX_NAME_CHARS};
 use crate::params::{DEFAULT_LIMIT, MAX_CHOICES, MAX_LABELS, MAX_LIMIT, MAX_OFFSET, MAX_TEXT_CHARS};
 
 /// What a header can hold: spaces around it are not part of it.
-const WITHIN_A_HEADER: &str = r"^[\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?$";
+const WITHIN_A_HEADER: &str = r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$";
 
 /// In the query, and never required.
 pub(crate) fn query(name: &str, about: &str, schema: &Value) -> Value {

@@ -32,16 +32,20 @@ async fn the_api_does_what_its_description_says() {
     }
     system.wait_until_drained().await;
 
+    let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(schemathesis);
     command
-        .args(["--config-file", "schemathesis.toml", "run"])
+        .arg("--config-file")
+        .arg(in_crate("tests/clients/schemathesis.toml"))
+        .arg("run")
         .arg(format!("{}/openapi.json", system.topology.url()))
         .args(["--checks", "all"])
         // A stream has no end that could be waited for.
         .args(["--exclude-path", "/api/v1/events"])
         .arg("--header")
         .arg(format!("Authorization: Bearer {}", system.topology.token()))
-        .current_dir(in_crate("tests/clients"))
+        // It keeps notes where it runs.
+        .current_dir(folder.path())
         .env("SCHEMATHESIS_HOOKS", "schemathesis_hooks")
         .env("PYTHONPATH", in_crate("tests/clients"))
         .env("PYTHONDONTWRITEBYTECODE", "1")

@@ -29,7 +29,7 @@ fn config() -> String {
 #[tokio::test]
 async fn a_secret_is_never_in_a_log() {
     let system = System::start(|builder| {
-        builder.config_text(config()).env("TOCSIN_LOG", "debug").env("TOCSIN_TEST_SESSION_SECRET", SESSION_SECRET)
+        builder.config_text(config()).env("TOCSIN_LOG", "trace").env("TOCSIN_TEST_SESSION_SECRET", SESSION_SECRET)
     })
     .await;
     let url = |path: &str| format!("{}{path}", system.topology.url());
@@ -89,7 +89,6 @@ async fn a_secret_is_never_in_a_log() {
             let told = log.lines().find(|line| line.contains(secret));
             assert!(told.is_none(), "{} has told {secret}: {told:?}", process.name());
         }
-        assert!(process.name() != "api-1" || log.contains("DEBUG"), "{} logs less than it can", process.name());
     }
     assert!(lines > 20, "{lines}");
     system.topology.stop().await.unwrap();
