@@ -1,7 +1,8 @@
 //! Consumers: one group per service, one consumer name per process.
 //!
 //! What a crash leads to: before the group has delivered an entry, nothing; after, the entry stays pending under the dead
-//! consumer's name until another takes it over by [`Consumer::take_over`]; after [`Batch::ack`], nothing.
+//! consumer's name until another takes it over by [`Consumer::take_over`], or one of that name asks by
+//! [`Consumer::read_again`]; after [`Batch::ack`], nothing.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,6 +19,10 @@ const CONNECTIONS: u32 = 3;
 const ACK_ATTEMPTS: u32 = CONNECTIONS + 1;
 /// Wait between two of them.
 const ACK_RETRY_WAIT: Duration = Duration::from_millis(50);
+
+/// Where a read begins: with what nobody was given yet, or with what this consumer was given (Redis' `XREADGROUP`).
+const NEW: &str = ">";
+const GIVEN: &str = "0";
 
 /// A member of a stream's consumer group. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -90,13 +95,20 @@ impl Consumer {
     /// Waits up to `block` for new entries, and takes at most `max`. Makes the group if it is not there, reading the
     /// stream from its beginning: after a failover that lost the group, everything comes again rather than nothing.
     pub async fn read(&self, max: usize, block: Duration) -> Result<Batch, BusError> {
-        self.read_with(StreamReadOptions::default(), max, block).await
+        self.read_with(StreamReadOptions::default(), NEW, max, block).await
+    }
+
+    /// What this consumer was given and has not acknowledged, the oldest first: by a read whose answer was lost, or in an
+    /// earlier life under this name. Not to be asked for while a batch is held, which would be given once more.
+    pub async fn read_again(&self, max: usize) -> Result<Batch, BusError> {
+        // Redis does not wait where it is asked for what it has given before.
+        self.read_with(StreamReadOptions::default(), GIVEN, max, Duration::ZERO).await
     }
 
     /// Like [`Consumer::read`], but at most once: what is returned counts as acknowledged. For wake-ups, whose loss costs
     /// little and whose redelivery is worth nothing. Says how many there were.
     pub async fn take(&self, max: usize, block: Duration) -> Result<usize, BusError> {
-        let batch = self.read_with(StreamReadOptions::default().noack(), max, block).await?;
+        let batch = self.read_with(StreamReadOptions::default().noack(), NEW, max, block).await?;
         let ids: Vec<&str> = batch.entries.iter().map(|entry| entry.id.as_str()).collect();
         if !ids.is_empty() {
             let mut connection = self.pool.get().await?;
@@ -105,11 +117,17 @@ impl Consumer {
         Ok(ids.len())
     }
 
-    async fn read_with(&self, options: StreamReadOptions, max: usize, block: Duration) -> Result<Batch, BusError> {
+    async fn read_with(
+        &self,
+        options: StreamReadOptions,
+        after: &str,
+        max: usize,
+        block: Duration,
+    ) -> Result<Batch, BusError> {
         let block_ms = usize::try_from(block.as_millis()).unwrap_or(usize::MAX).max(1);
         let options = options.group(self.group, &self.name).count(max).block(block_ms);
         let mut connection = self.pool.get().await?;
-        let (keys, ids) = ([&self.key], [">"]);
+        let (keys, ids) = ([&self.key], [after]);
         let read = connection.xread_options::<_, _, Option<StreamReadReply>>(&keys, &ids, &options);
         let reply = within(block + self.command_timeout, read).await;
         drop(connection);

@@ -3,7 +3,8 @@
 //!
 //! Per command: read → apply and commit → leave the outcome for who waits for it → wake a notifier → acknowledge (with the
 //! rest of its batch). What a crash at each step leads to:
-//! - after *read*: the entries stay pending and are taken over once they were idle for `reclaim_idle`;
+//! - after *read*: the entries stay pending until this worker is there again, or another takes them over once they were idle
+//!   for `reclaim_idle`;
 //! - while *applying*: the transaction is rolled back; as above;
 //! - after *commit*: the command comes again, and the store answers it with the outcome of the first time. Whoever waited
 //!   for it has been told by the api that it is accepted, which it is;
@@ -61,7 +62,7 @@ impl Commands {
 
     /// Does what a batch asks for, one after the other, and acknowledges it. While Postgres is away it is tried again. A
     /// shutdown gives the batch up unacknowledged, for another worker.
-    async fn handle(&self, batch: Batch) {
+    async fn handle(&mut self, batch: Batch) {
         for entry in batch.entries() {
             let read = Command::from_fields(&entry.fields);
             let mut backoff = Backoff::new();
@@ -84,8 +85,7 @@ impl Commands {
             self.tell(id, &outcome).await;
         }
         if let Err(error) = batch.ack().await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "could not acknowledge commands; they will come again");
+            self.intake.is_left_with(&error);
         }
     }
 

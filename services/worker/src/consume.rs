@@ -1,7 +1,8 @@
 //! The consumer of the events stream, group `worker`.
 //!
 //! Per batch: read → apply and commit → wake a notifier → acknowledge. What a crash at each step leads to:
-//! - after *read*: the entries stay pending and are taken over once they were idle for `reclaim_idle`;
+//! - after *read*: the entries stay pending until this worker is there again, or another takes them over once they were idle
+//!   for `reclaim_idle`;
 //! - while *applying*: the transaction is rolled back; as above;
 //! - after *commit*: the entries come again, their event ids are known, nothing is applied twice; a notifier finds the
 //!   ledger's new rows within a second by itself;
@@ -13,7 +14,7 @@
 
 use std::time::Instant;
 
-use tocsin_bus::{Batch, BusError, Publisher};
+use tocsin_bus::{Batch, Publisher};
 use tocsin_service::config::Reloading;
 use tocsin_service::shutdown::Shutdown;
 use tocsin_shared::Policy;
@@ -86,12 +87,8 @@ impl Worker {
         }
         AbortPoint::Wake.reached();
         if let Err(error) = batch.ack().await {
-            log_lost_ack(&error);
+            self.intake.is_left_with(&error);
         }
         AbortPoint::Ack.reached();
     }
-}
-
-fn log_lost_ack(error: &BusError) {
-    tracing::warn!(error = error as &dyn std::error::Error, "could not acknowledge a batch; it will come again");
 }

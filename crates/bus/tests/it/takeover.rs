@@ -70,3 +70,25 @@ async fn a_dropped_batch_stays_pending() {
     assert_eq!(stage.left(Stream::Events).await, (1, 1));
     assert!(one.read(10, BLOCK).await.unwrap().entries().is_empty(), "new entries only");
 }
+
+#[tokio::test]
+async fn who_comes_back_under_its_name_is_given_again_what_it_has_not_acknowledged() {
+    let stage = Stage::shared();
+    let (publisher, other) = (stage.publisher(), stage.consumer("other"));
+    let sent = ["a", "b", "c"].map(envelope);
+    for envelope in &sent {
+        publisher.publish(envelope).await.unwrap();
+    }
+    let first = stage.consumer("one");
+    read(&first, 1).await.ack().await.unwrap();
+    drop(read(&first, 2).await);
+
+    let again = stage.consumer("one");
+    assert_eq!(envelopes(&again.read_again(1).await.unwrap()), sent[1..2]);
+    let owed = again.read_again(10).await.unwrap();
+    assert_eq!(envelopes(&owed), sent[1..], "as long as it is not acknowledged");
+    assert!(other.read_again(10).await.unwrap().entries().is_empty(), "another has a name of its own");
+    owed.ack().await.unwrap();
+    assert!(again.read_again(10).await.unwrap().entries().is_empty());
+    assert_eq!(stage.left(Stream::Events).await, (0, 0));
+}
