@@ -38,7 +38,7 @@ pub use pace::{Leave, Paces};
 pub use publisher::Publisher;
 pub use rate_limit::{Grant, Quota, RateLimits};
 use secrecy::SecretString;
-pub use sentinel::{SentinelLogin, Sentinels};
+pub use sentinel::Sentinels;
 pub use status::{Overview, StreamFigures, report};
 
 /// How to reach Redis.

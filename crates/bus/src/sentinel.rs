@@ -31,15 +31,6 @@ impl fmt::Display for Primary {
     }
 }
 
-/// How to log in at Sentinels that ask for it.
-#[derive(Debug, Clone)]
-pub struct SentinelLogin {
-    /// The user; `None` is the default user.
-    pub user: Option<String>,
-    /// The password.
-    pub password: SecretString,
-}
-
 /// The Sentinels of a deployment, and what one watcher per process knows from them. Clones share it.
 #[derive(Clone)]
 pub struct Sentinels(Arc<Shared>);
@@ -54,13 +45,15 @@ struct Shared {
 pub(crate) struct Group {
     addresses: Vec<(String, u16)>,
     name: String,
-    login: Option<SentinelLogin>,
+    /// The user, if not the default one, and the password.
+    login: Option<(Option<String>, SecretString)>,
 }
 
 impl Sentinels {
-    /// Sentinels at `addresses` that watch a primary by this name. Asks nobody yet.
+    /// Sentinels at `addresses` that watch a primary by this name; those that ask for a login get the user (`None` is the
+    /// default user) and the password. Asks nobody yet.
     #[must_use]
-    pub fn new(addresses: Vec<(String, u16)>, name: String, login: Option<SentinelLogin>) -> Self {
+    pub fn new(addresses: Vec<(String, u16)>, name: String, login: Option<(Option<String>, SecretString)>) -> Self {
         Self(Arc::new(Shared { group: Group { addresses, name, login }, known: OnceLock::new() }))
     }
 

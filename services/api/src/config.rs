@@ -4,10 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tocsin_bus::{BusConfig, SentinelLogin, Sentinels};
+use tocsin_bus::{BusConfig, Sentinels};
 use tocsin_service::config::{
-    ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, SecretString, SentinelAddress,
-    ServiceConfig, Variable, common, read_public_url,
+    ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, SecretString, ServiceConfig,
+    Variable, common, read_public_url,
 };
 use tocsin_service::http::{TRUSTED_PROXIES, TrustedProxies};
 use tocsin_store::StoreConfig;
@@ -77,10 +77,7 @@ impl Config {
         env.check(bounds.contains(&store.timeout), &QUERY_TIMEOUT, "use a duration from 100ms to 30s");
         let replica = env.get(&REPLICA_URL).map(|url| StoreConfig { url, ..store.clone() });
         let RedisAddress { url, prefix, sentinels } = RedisAddress::read(env);
-        let sentinels = sentinels.map(|SentinelAddress { addresses, master, login }| {
-            let login = login.map(|(user, password)| SentinelLogin { user, password });
-            Sentinels::new(addresses, master, login)
-        });
+        let sentinels = sentinels.map(|known| Sentinels::new(known.addresses, known.master, known.login));
         let bus = BusConfig { url, sentinels, prefix, command_timeout: BUS_TIMEOUT };
         let public_url = read_public_url(env);
         let (config_path, proxies, seal) = (env.get(&common::CONFIG), env.get(&TRUSTED_PROXIES), Seal::random());

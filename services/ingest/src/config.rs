@@ -4,10 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tocsin_bus::{BusConfig, SentinelLogin, Sentinels};
+use tocsin_bus::{BusConfig, Sentinels};
 use tocsin_service::config::{
-    ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, SentinelAddress, ServiceConfig,
-    Variable, common,
+    ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, ServiceConfig, Variable, common,
 };
 use tocsin_service::http::{TRUSTED_PROXIES, TrustedProxies};
 use tocsin_store::StoreConfig;
@@ -77,10 +76,7 @@ impl Config {
     pub fn read(env: &mut Environment, version: &'static str) -> Result<Self, ConfigError> {
         let service = ServiceConfig::read(env, version, &LISTEN);
         let RedisAddress { url, prefix, sentinels } = RedisAddress::read(env);
-        let sentinels = sentinels.map(|SentinelAddress { addresses, master, login }| {
-            let login = login.map(|(user, password)| SentinelLogin { user, password });
-            Sentinels::new(addresses, master, login)
-        });
+        let sentinels = sentinels.map(|known| Sentinels::new(known.addresses, known.master, known.login));
         let bus = BusConfig { url, sentinels, prefix, command_timeout: env.get(&COMMIT_TIMEOUT) };
         let DatabaseAddress { url, connections } = DatabaseAddress::read(env);
         let store = StoreConfig { url, connections, timeout: env.get(&INBOX_TIMEOUT), application: "tocsin-ingest" };

@@ -4,10 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tocsin_bus::{BusConfig, SentinelLogin, Sentinels};
+use tocsin_bus::{BusConfig, Sentinels};
 use tocsin_service::config::{
-    ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, SentinelAddress, ServiceConfig,
-    Variable, common,
+    ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, ServiceConfig, Variable, common,
 };
 use tocsin_store::StoreConfig;
 
@@ -85,10 +84,7 @@ impl Config {
     pub fn read(env: &mut Environment, version: &'static str) -> Result<Self, ConfigError> {
         let service = ServiceConfig::read(env, version, &LISTEN);
         let RedisAddress { url, prefix, sentinels } = RedisAddress::read(env);
-        let sentinels = sentinels.map(|SentinelAddress { addresses, master, login }| {
-            let login = login.map(|(user, password)| SentinelLogin { user, password });
-            Sentinels::new(addresses, master, login)
-        });
+        let sentinels = sentinels.map(|known| Sentinels::new(known.addresses, known.master, known.login));
         let bus = BusConfig { url, sentinels, prefix, command_timeout: BUS_TIMEOUT };
         let handler_timeout = env.get(&HANDLER_TIMEOUT);
         let DatabaseAddress { url, connections } = DatabaseAddress::read(env);

@@ -48,9 +48,9 @@ impl Watcher {
         let sentinel = |(host, port): (String, u16)| -> Result<Sentinel, RedisError> {
             let info = ConnectionAddr::Tcp(host, port).into_connection_info()?;
             let mut login = info.redis_settings().clone();
-            if let Some(given) = &group.login {
-                login = login.set_password(given.password.expose_secret());
-                if let Some(user) = &given.user {
+            if let Some((user, password)) = &group.login {
+                login = login.set_password(password.expose_secret());
+                if let Some(user) = user {
                     login = login.set_username(user);
                 }
             }
