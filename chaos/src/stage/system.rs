@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tocsin_testbed::ha::Ha;
+use tocsin_testbed::topology::FrontDoor;
 use tocsin_testbed::{KeySpace, Process, Service, Tenant, Topology, poll, programs};
 use tokio::process::Command;
 
@@ -43,6 +44,13 @@ impl System {
         match self {
             Self::Single(topology) => topology.tenant(),
             Self::Ha(ha) => ha.tenant(),
+        }
+    }
+
+    pub(crate) fn front_door(&self) -> &FrontDoor {
+        match self {
+            Self::Single(topology) => topology.front_door(),
+            Self::Ha(ha) => ha.front_door(),
         }
     }
 
@@ -142,12 +150,8 @@ impl System {
                 .await?;
             }
         }
-        let door = match self {
-            Self::Single(topology) => topology.front_door(),
-            Self::Ha(ha) => ha.front_door(),
-        };
         for name in self.names(Service::Ingest).iter().chain(&self.names(Service::Api)) {
-            door.wait_until_server_is(name, true, SETTLE).await?;
+            self.front_door().wait_until_server_is(name, true, SETTLE).await?;
         }
         Ok(())
     }
