@@ -5,12 +5,12 @@ mod ha;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use tocsin_testbed::{Process, Service};
+use tocsin_testbed::{Process, Service, System};
 use tokio::time::sleep;
 
 use crate::error::{ChaosError, Result};
 use crate::scenario::Scenario;
-use crate::stage::{CLOCK_FILE, Stage, System};
+use crate::stage::{CLOCK_FILE, Stage};
 use crate::timeline::Timeline;
 use crate::wire::Quality;
 
@@ -124,13 +124,13 @@ async fn killed(stage: &Stage, service: Service) -> Result<()> {
     process.kill().await?;
     sleep(SERVICE_AWAY).await;
     process.start().await?;
-    stage.system.wait_ready(&name).await
+    stage.wait_ready(&name).await
 }
 
 async fn rolled(stage: &Stage, service: Service) -> Result<()> {
-    for name in stage.system.names(service) {
+    for name in stage.names(service) {
         stage.system.process(&name)?.restart().await?;
-        stage.system.wait_ready(&name).await?;
+        stage.wait_ready(&name).await?;
     }
     Ok(())
 }

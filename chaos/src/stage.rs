@@ -1,6 +1,6 @@
 //! The system that is broken, with its receiver and whatever breaks it.
 
-mod system;
+mod rest;
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,10 +12,9 @@ use sha2::{Digest as _, Sha256};
 use tocsin_testbed::doubles::Recorder;
 use tocsin_testbed::ha::Ha;
 use tocsin_testbed::stores::migrate;
-use tocsin_testbed::{Database, KeySpace, Service, Stores, Tenant, Topology};
+use tocsin_testbed::{Database, KeySpace, Service, Stores, System, Tenant, Topology};
 use tokio::process::Command;
 
-pub(crate) use self::system::System;
 use crate::error::{ChaosError, Result};
 use crate::scenario::{Scenario, Setting};
 use crate::wire::{Quality, Wire};
