@@ -16,6 +16,9 @@ const SEEN: Duration = Duration::from_secs(10);
 /// How long reading every table once may take.
 const VERIFY: Duration = Duration::from_mins(2);
 
+/// Who must be there, so that the next to lead is known.
+const ROLES: [(&str, &str); 3] = [("postgres-", "primary"), ("postgres-", "sync standby"), ("redis-", "primary")];
+
 impl Stage {
     /// The names of the processes of a service.
     pub(crate) fn names(&self, service: Service) -> BTreeSet<String> {
@@ -88,9 +91,13 @@ impl Stage {
                 }
             }
             System::Ha(ha) => {
-                poll::until("every node to be ready", SETTLE, async || {
-                    let unwell: Vec<_> = ha.state().await.into_iter().filter(|node| !node.is_ready).collect();
-                    poll::expect(unwell, Vec::is_empty)
+                poll::until("every node to be ready, and some to lead", SETTLE, async || {
+                    let nodes = ha.state().await;
+                    let is_led = |(kind, role): &(&str, &str)| {
+                        nodes.iter().any(|node| node.name.starts_with(kind) && node.role == Some(*role))
+                    };
+                    let whole = nodes.iter().all(|node| node.is_ready) && ROLES.iter().all(is_led);
+                    poll::expect(nodes, |_| whole)
                 })
                 .await?;
             }
