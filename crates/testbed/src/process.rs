@@ -18,6 +18,7 @@
 
 mod log;
 mod memory;
+mod sockets;
 mod spawn;
 mod spec;
 mod tree;
@@ -36,7 +37,9 @@ use tokio::sync::{mpsc, oneshot, watch as life_channel};
 use tokio::time::timeout;
 
 pub use self::memory::Memory;
+pub(crate) use self::sockets::{Connection, connections_of};
 pub use self::spawn::fork;
+pub(crate) use self::spec::group_args;
 pub use self::spec::{Account, Spec};
 pub use self::tree::kill_descendants;
 pub(crate) use self::tree::processes_in;
@@ -107,6 +110,11 @@ impl Process {
     #[must_use]
     pub fn log_file(&self) -> &Path {
         &self.spec.log
+    }
+
+    /// The group that it runs as, when that is one of its own.
+    pub(crate) fn group(&self) -> Option<u32> {
+        self.spec.group
     }
 
     /// Its process id while it runs.

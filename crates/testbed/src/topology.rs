@@ -43,6 +43,19 @@ struct Backing {
     stores: Option<Stores>,
 }
 
+/// Where a process listens, and as whom it runs, so that it can be told from others.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) host: String,
+    pub(crate) group: Option<u32>,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { host: "127.0.0.1".to_owned(), group: None }
+    }
+}
+
 /// Where logs and generated files are.
 #[derive(Debug)]
 pub(crate) enum Folder {

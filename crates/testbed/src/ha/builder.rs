@@ -128,7 +128,9 @@ impl HaBuilder {
         let servers = |service| planned.iter().filter(move |plan| plan.service() == service).map(Planned::server);
         let (ingest, api): (Vec<_>, Vec<_>) = (servers(Service::Ingest).collect(), servers(Service::Api).collect());
         let postgres = addresses(&network, Kind::Postgres);
-        let front_door = FrontDoor::launch(folder.path(), port, &ingest, &api, &ways.config(&postgres)).await?;
+        let place = network.place(0);
+        let config = ways.config(&place.host, &postgres);
+        let front_door = FrontDoor::launch(folder.path(), port, &ingest, &api, &config, &place).await?;
         make_database(&ways).await?;
 
         let sentinels = addresses(&network, Kind::Sentinel).into_iter();
@@ -151,6 +153,7 @@ impl HaBuilder {
             }
             env
         };
+        let planned = (1..).zip(planned).map(|(number, plan)| plan.at(&network.place(number))).collect();
         let services = start_services(planned, environment).await?;
         front_door.wait_ready().await?;
         let tenant = Tenant::new(KeySpace::at(redis_url, PREFIX), Database::at(ways.write_url()));

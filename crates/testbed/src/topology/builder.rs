@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::front_door::{FrontDoor, Server};
 use super::service::{Service, ServiceProcess};
-use super::{Backing, Folder, Topology};
+use super::{Backing, Folder, Place, Topology};
 use crate::process::Spec;
 use crate::stores::migrate;
 use crate::tenant::{Database, KeySpace};
@@ -323,6 +323,13 @@ pub(crate) struct Planned {
 impl Planned {
     pub(crate) fn service(&self) -> Service {
         self.service
+    }
+
+    /// Has it run there.
+    pub(crate) fn at(mut self, place: &Place) -> Self {
+        self.spec.group = place.group;
+        self.spec = self.spec.env("TOCSIN_LISTEN", format!("{}:{}", place.host, self.port.number()));
+        self
     }
 
     /// What the front door needs to know of it.
