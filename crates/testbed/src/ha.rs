@@ -5,7 +5,7 @@
 //! A *node* is what is lost together: one etcd, one Redis, one Sentinel, a Postgres with its Patroni, one service, the front
 //! door. Each can be cut off the network. As root each store has a network namespace of its own on one bridge; the services and
 //! the front door stay outside, where tests have their doubles, and a packet filter cuts them off. Without root each store has an
-//! address of its own on the loopback interface, and cutting off is refused.
+//! address of its own on the loopback interface, and relays of ours stand before each process.
 //!
 //! What each setting is for, and what was measured: `docs/ha.md`, `docs/adr/0023-ha-as-processes.md`.
 

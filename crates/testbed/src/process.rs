@@ -126,6 +126,11 @@ impl Process {
         }
     }
 
+    /// Where it is in its life, as it goes on.
+    pub(crate) fn life(&self) -> life_channel::Receiver<Life> {
+        self.life.subscribe()
+    }
+
     /// Whether it runs. A paused process runs.
     #[must_use]
     pub fn is_running(&self) -> bool {

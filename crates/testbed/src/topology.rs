@@ -13,7 +13,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub use self::builder::TopologyBuilder;
-pub(crate) use self::builder::{Planned, random_token, start_services};
+pub(crate) use self::builder::{Planned, make_services, random_token, start_services};
 pub use self::front_door::{FrontDoor, Server, ServerState};
 pub use self::service::{Service, ServiceProcess};
 use crate::stores::{Postgres, Redis};

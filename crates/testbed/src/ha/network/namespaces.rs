@@ -7,12 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::DEADLINE;
+use super::{DEADLINE, OURS};
 use crate::command::Run;
 use crate::{Result, programs};
 
-/// The last part of this machine's own address on the bridge.
-const OURS: u8 = 1;
 /// The chains that a partition goes through, so that it can be taken out as a whole.
 const PARTITION: &str = "partition";
 const LOSS: &str = "loss";

@@ -11,7 +11,7 @@ mod connection;
 mod door;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
@@ -82,12 +82,20 @@ impl Relays {
     }
 
     /// Puts relays in front of a process, which are there while it runs.
-    pub(super) async fn stand_before(&self, process: &Process, is_store: bool, ways: &[(SocketAddr, SocketAddr)]) {
+    pub(super) async fn stand_before(
+        &self,
+        process: &Process,
+        is_store: bool,
+        public: Ipv4Addr,
+        hidden: Ipv4Addr,
+        ports: &[u16],
+    ) {
         let name = process.name().to_owned();
         let member = Member { life: process.life(), is_store };
         self.shared.state.lock().await.members.insert(name.clone(), member);
-        for (public, hidden) in ways {
-            let door = Door { of: name.clone(), public: *public, hidden: *hidden, life: process.life() };
+        for port in ports {
+            let [public, hidden] = [public, hidden].map(|address| SocketAddr::new(address.into(), *port));
+            let door = Door { of: name.clone(), public, hidden, life: process.life() };
             if let Some(runtime) = &self.runtime {
                 runtime.spawn(door.keep(Arc::clone(&self.shared)));
             }
@@ -182,9 +190,4 @@ fn may_pass(
     let ends = [Some(of), from].into_iter().flatten();
     let reaches = ends.filter_map(|end| cut_off.get(end));
     !reaches.into_iter().any(|reach| *reach == Reach::All || is_among_stores)
-}
-
-/// The two ends of a way.
-pub(super) fn way(public: Ipv4Addr, hidden: Ipv4Addr, port: u16) -> (SocketAddr, SocketAddr) {
-    (SocketAddr::new(IpAddr::V4(public), port), SocketAddr::new(IpAddr::V4(hidden), port))
 }

@@ -45,7 +45,11 @@ impl Gate {
 }
 
 /// Passes everything on, both ways, while the gate is open.
-pub(super) async fn relay(mut client: TcpStream, hidden: SocketAddr, mut gate: watch::Receiver<bool>) -> io::Result<()> {
+pub(super) async fn relay(
+    mut client: TcpStream,
+    hidden: SocketAddr,
+    mut gate: watch::Receiver<bool>,
+) -> io::Result<()> {
     loop {
         tokio::select! {
             () = opened(&mut gate) => break,
@@ -101,5 +105,5 @@ async fn wait_for(gate: &mut watch::Receiver<bool>, wanted: bool) {
 /// Whether the peer will not send any more. What it has sent is still there.
 async fn has_hung_up(client: &TcpStream) -> bool {
     let ready = timeout(Duration::ZERO, client.ready(Interest::READABLE)).await;
-    ready.is_ok_and(|ready| ready.is_ok_and(|ready| ready.is_read_closed()))
+    matches!(ready, Ok(Ok(ready)) if ready.is_read_closed())
 }

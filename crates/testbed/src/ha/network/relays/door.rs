@@ -1,5 +1,6 @@
 //! The relay of one port.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,12 +37,13 @@ pub(super) struct Door {
 impl Door {
     /// Is there while the process runs, so that who does not run refuses connections; and while it is cut off, so that it does
     /// not.
-    pub(super) async fn keep(mut self, shared: Arc<Shared>) {
+    pub(super) async fn keep(self, shared: Arc<Shared>) {
+        let mut life = self.life.clone();
         let mut cuts = shared.cut_off.subscribe();
         let slots = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             while !self.is_wanted(&shared) {
-                changed(&mut self.life, &mut cuts).await;
+                changed(&mut life, &mut cuts).await;
             }
             let Ok(listener) = TcpListener::bind(self.public).await else {
                 sleep(PAUSE).await;
@@ -51,13 +53,13 @@ impl Door {
                 if shared.is_cut_off(&self.of) {
                     let _full = shut(&listener, self.public).await;
                     while shared.is_cut_off(&self.of) {
-                        changed(&mut self.life, &mut cuts).await;
+                        changed(&mut life, &mut cuts).await;
                     }
                     let _ = SockRef::from(&listener).listen(BACKLOG);
                 }
                 tokio::select! {
                     accepted = self.accept(&listener, &slots, &shared) => if !accepted { sleep(PAUSE).await },
-                    () = changed(&mut self.life, &mut cuts) => {}
+                    () = changed(&mut life, &mut cuts) => {}
                 }
             }
         }
@@ -98,7 +100,9 @@ async fn shut(listener: &TcpListener, public: SocketAddr) -> Vec<TcpStream> {
 
 async fn changed(life: &mut watch::Receiver<Life>, cuts: &mut watch::Receiver<impl Send + Sync>) {
     tokio::select! {
-        _ = life.changed() => {}
-        _ = cuts.changed() => {}
+        Ok(()) = life.changed() => {}
+        Ok(()) = cuts.changed() => {}
+        // The topology ends, and this task with it.
+        else => pending().await,
     }
 }
