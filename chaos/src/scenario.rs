@@ -134,7 +134,7 @@ impl Scenario {
             (Self::RedisPaused, Setting::Single) => "Redis keeps its connections and answers nothing for 3 s",
             (Self::RedisPaused, Setting::Ha) => "the primary Redis stands still for 6 s",
             (Self::RedisCutOff, _) => {
-                "the primary Redis is cut off the other stores for 8 s; all services stay on its side and can reach it"
+                "the primary Redis with one ingest and one worker is cut off everything else for 8 s (needs root)"
             }
             (Self::SentinelLost, _) => "a Sentinel is killed, and started again 4 s later",
             (Self::RedisEmptied, _) => "FLUSHALL: everything in Redis is gone",
@@ -229,6 +229,8 @@ impl Scenario {
             }
             // It leads on, and writes nothing; those who follow can be read.
             (Self::PostgresFull, Setting::Ha) => all.applying_waits().notices_may_double(),
+            // On the side of the Redis nothing can be made durable. Until the front door sees that, senders hear so.
+            (Self::RedisCutOff, _) => all.some_requests_break(),
             // What it held has no answer; the sender sends it again.
             (Self::IngestKilled, _) => all.some_requests_break(),
             (Self::ApiKilled, _) => all.some_reads_break(),

@@ -18,6 +18,8 @@ const NODE_AWAY: Duration = Duration::from_secs(12);
 const REDIS_AWAY: Duration = Duration::from_secs(6);
 /// How long a Redis is cut off.
 const PARTITION: Duration = Duration::from_secs(8);
+/// The services on the side of a Redis that is cut off.
+const MINORITY: [&str; 2] = ["ingest-1", "worker-1"];
 /// How long one of those is away that only watch.
 const WATCHER_AWAY: Duration = Duration::from_secs(4);
 
@@ -54,13 +56,7 @@ pub(super) async fn happen(scenario: Scenario, (stage, ha): (&Stage, &Ha), time:
         Scenario::EtcdLeaderLost => killed((ha, time), &ha.etcd_leader().await?, WATCHER_AWAY).await?,
         Scenario::RedisKilled => killed((ha, time), &ha.redis_primary().await?, REDIS_AWAY).await?,
         Scenario::RedisPaused => paused((ha, time), &ha.redis_primary().await?, REDIS_AWAY).await?,
-        Scenario::RedisCutOff => {
-            let primary = ha.redis_primary().await?;
-            time.mark_begun();
-            ha.cut_off_from_stores(&primary).await?;
-            sleep(PARTITION).await;
-            ha.heal(&primary).await?;
-        }
+        Scenario::RedisCutOff => partition(ha, time).await?,
         Scenario::RedisEmptied => {
             let keys = ha.keys().await?;
             time.mark_begun();
@@ -76,6 +72,28 @@ pub(super) async fn happen(scenario: Scenario, (stage, ha): (&Stage, &Ha), time:
         Scenario::BothStoresDown => both_down(ha, time).await?,
         Scenario::SentinelLost => killed((ha, time), "sentinel-1", WATCHER_AWAY).await?,
         other => return Err(ChaosError::Needs { scenario: other.name(), need: "the topology single" }),
+    }
+    Ok(())
+}
+
+/// The Redis that leads is on one side, with the first ingest and the first worker; everything else is on the other. Senders and
+/// the front door, as theirs, reach the services of both.
+async fn partition(ha: &Ha, time: &Timeline) -> Result<()> {
+    let primary = ha.redis_primary().await?;
+    let services = ha.service_urls().into_iter().map(|(name, _)| name);
+    let (with_it, others): (Vec<_>, Vec<_>) = services.partition(|name| MINORITY.contains(&name.as_str()));
+    let stores: Vec<String> = ha.stores().into_iter().filter(|store| *store != primary).collect();
+    time.mark_begun();
+    ha.cut_off_from_stores(&primary).await?;
+    for service in &with_it {
+        ha.cut_off_from(service, &stores).await?;
+    }
+    for service in &others {
+        ha.cut_off_from(service, std::slice::from_ref(&primary)).await?;
+    }
+    sleep(PARTITION).await;
+    for node in with_it.iter().chain(&others).chain([&primary]) {
+        ha.heal(node).await?;
     }
     Ok(())
 }

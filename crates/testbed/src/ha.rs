@@ -3,9 +3,9 @@
 //! whichever Postgres leads.
 //!
 //! A *node* is what is lost together: one etcd, one Redis, one Sentinel, a Postgres with its Patroni, one service, the front
-//! door. As root each store has a network namespace of its own on one bridge, so that it can be cut off; the services and the
-//! front door stay outside, where tests have their doubles. Without root each store has an address of its own on the
-//! loopback interface, and cutting off is refused.
+//! door. Each can be cut off the network. As root each store has a network namespace of its own on one bridge; the services and
+//! the front door stay outside, where tests have their doubles, and a packet filter cuts them off. Without root each store has an
+//! address of its own on the loopback interface, and relays of ours stand before each process.
 //!
 //! What each setting is for, and what was measured: `docs/ha.md`, `docs/adr/0023-ha-as-processes.md`.
 
@@ -24,13 +24,12 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
 use nix::sys::signal::Signal;
 
 pub use self::builder::HaBuilder;
-use self::network::Network;
+use self::network::{Member, Network};
 use self::node::{Kind, Node};
 use self::postgres_ways::PostgresWays;
 use crate::topology::{Folder, FrontDoor, ServiceProcess};
@@ -137,6 +136,12 @@ impl Ha {
     #[must_use]
     pub fn nodes(&self) -> Vec<String> {
         self.processes().into_iter().map(|process| process.name().to_owned()).collect()
+    }
+
+    /// The names of all stores, and of those who watch over them.
+    #[must_use]
+    pub fn stores(&self) -> Vec<String> {
+        self.nodes.iter().map(|node| node.name.clone()).collect()
     }
 
     /// The processes of all nodes, in the order of starting.
@@ -294,18 +299,19 @@ impl Ha {
         Ok(())
     }
 
-    /// Whether stores have networks of their own here, so that they can be cut off.
+    /// Whether stores have networks of their own here, so that something can be put in their way.
     #[must_use]
     pub fn has_networks(&self) -> bool {
         self.network.is_real()
     }
 
-    /// Cuts a store off the network: nothing reaches it, and nothing comes from it.
+    /// Cuts a node off the network: nothing reaches it, and nothing comes from it. Connections stay, and nothing comes through
+    /// them.
     ///
     /// # Errors
-    /// [`TestbedError::NoNetwork`] for what has no network of its own.
+    /// [`TestbedError::NoSuchProcess`], or [`TestbedError::NoNetwork`] where the kernel does not let us.
     pub async fn cut_off(&self, name: &str) -> Result<()> {
-        self.network.cut_off(&self.node_with_network(name)?.name).await?;
+        self.network.cut_off(&self.member(name)?).await?;
         self.cut_off_nodes().insert(name.to_owned());
         Ok(())
     }
@@ -314,61 +320,62 @@ impl Ha {
     /// side.
     ///
     /// # Errors
-    /// As [`Ha::cut_off`].
+    /// As [`Ha::cut_off`], and for what is no store.
     pub async fn cut_off_from_stores(&self, name: &str) -> Result<()> {
-        self.network.cut_off_from_stores(&self.node_with_network(name)?.name).await?;
+        let store = self.store(name)?;
+        self.network.cut_off_from_stores(&store).await?;
         self.cut_off_nodes().insert(name.to_owned());
         Ok(())
     }
 
-    /// Ends what [`Ha::cut_off`] or [`Ha::cut_off_from_stores`] began.
+    /// Cuts a service off these stores, and off what leads to Postgres if that is among them: it is on the other side of a
+    /// partition.
+    ///
+    /// # Errors
+    /// As [`Ha::cut_off`], and where only root may do so.
+    pub async fn cut_off_from(&self, service: &str, stores: &[String]) -> Result<()> {
+        let member = self.member(service)?;
+        let nodes: Vec<&Node> = stores.iter().map(|store| self.node(store)).collect::<Result<_>>()?;
+        let addresses: Vec<_> = nodes.iter().filter_map(|node| node.address.parse().ok()).collect();
+        let is_off_postgres = nodes.iter().any(|node| node.kind == Kind::Postgres);
+        let ways = if is_off_postgres { self.ways.ports().to_vec() } else { Vec::new() };
+        self.network.cut_off_from(&member, &addresses, &ways).await?;
+        self.cut_off_nodes().insert(service.to_owned());
+        Ok(())
+    }
+
+    /// Ends what [`Ha::cut_off`], [`Ha::cut_off_from`] or [`Ha::cut_off_from_stores`] began.
     ///
     /// # Errors
     /// As [`Ha::cut_off`].
     pub async fn heal(&self, name: &str) -> Result<()> {
-        self.network.heal(&self.node_with_network(name)?.name).await?;
+        self.network.heal(&self.member(name)?).await?;
         self.cut_off_nodes().remove(name);
         Ok(())
     }
 
-    /// Delays what a store sends, and loses a part of what it receives (0.01 is one in a hundred). Delays need the kernel's
-    /// `netem`; losses do not.
-    ///
-    /// # Errors
-    /// As [`Ha::cut_off`], or the kernel has no `netem`.
-    pub async fn slow_network(&self, name: &str, delay: Duration, loss: f64) -> Result<()> {
-        self.network.slow(&self.node_with_network(name)?.name, delay, loss).await
-    }
-
-    /// Ends what [`Ha::slow_network`] began.
-    ///
-    /// # Errors
-    /// As [`Ha::cut_off`].
-    pub async fn normal_network(&self, name: &str) -> Result<()> {
-        self.network.normal(&self.node_with_network(name)?.name).await
-    }
-
-    /// The file of the network namespace of a Redis or Postgres, and where it listens there: for what is to be put in its way by
+    /// The file of the network namespace of a store, and where it listens there: for what is to be put in its way by
     /// [`Ha::redirect`].
     ///
     /// # Errors
     /// [`TestbedError::NoNetwork`] for what has no network of its own.
     pub fn network_of(&self, name: &str) -> Result<(PathBuf, SocketAddr)> {
-        let no_network = || TestbedError::NoNetwork { name: name.to_owned() };
-        let node = self.node_with_network(name)?;
-        let namespace = self.network.namespace(name).ok_or_else(no_network)?;
-        let port = node.kind.port().ok_or_else(no_network)?;
-        let address = node.address.parse().map_err(|_| no_network())?;
-        Ok((namespace, SocketAddr::new(address, port)))
+        let store = self.store(name)?;
+        let namespace = self.network.namespace_of(&store)?;
+        let node = self.node(name)?;
+        let address = node.address.parse().ok().zip(node.kind.ports().first());
+        let why = "nobody knows where it listens";
+        let (address, port) = address.ok_or(TestbedError::NoNetwork { name: store.name, why })?;
+        Ok((namespace, SocketAddr::new(address, *port)))
     }
 
-    /// Leads all connections to a Redis or Postgres that are opened from now on to another port in its namespace.
+    /// Leads all connections to a store that are opened from now on to another port in its namespace.
     ///
     /// # Errors
     /// As [`Ha::network_of`], or the kernel does not do that.
     pub async fn redirect(&self, name: &str, port: u16) -> Result<()> {
         let (_, address) = self.network_of(name)?;
-        self.network.redirect(name, address.port(), port).await
+        self.network.redirect(&self.store(name)?, address.port(), port).await
     }
 
     /// Has the front door read its configuration again: new processes take over, and old ones finish what they have.
@@ -460,9 +467,28 @@ impl Ha {
         self.nodes.iter().find(|node| node.name == name).ok_or_else(|| self.no_such(name))
     }
 
-    fn node_with_network(&self, name: &str) -> Result<&Node> {
-        self.process(name)?;
-        self.node(name).map_err(|_| TestbedError::NoNetwork { name: name.to_owned() })
+    /// What the network must know of a node.
+    fn member(&self, name: &str) -> Result<Member> {
+        let process = self.process(name)?;
+        let service = self.services.iter().find(|service| service.process.name() == name);
+        let ports = match service {
+            Some(service) => vec![service.port.number()],
+            None if name == self.front_door.process().name() => [self.front_door.ports(), self.ways.ports()].concat(),
+            None => Vec::new(),
+        };
+        Ok(Member {
+            name: name.to_owned(),
+            is_store: self.node(name).is_ok(),
+            pid: process.pid(),
+            group: process.group(),
+            ports,
+        })
+    }
+
+    fn store(&self, name: &str) -> Result<Member> {
+        let member = self.member(name)?;
+        let why = "it is no store, and has no network of its own";
+        if member.is_store { Ok(member) } else { Err(TestbedError::NoNetwork { name: member.name, why }) }
     }
 
     fn no_such(&self, name: &str) -> TestbedError {

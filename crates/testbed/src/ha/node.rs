@@ -29,12 +29,13 @@ impl Kind {
         }
     }
 
-    /// Where those listen that keep data for services.
-    pub(super) const fn port(self) -> Option<u16> {
+    /// Where it listens.
+    pub(super) const fn ports(self) -> &'static [u16] {
         match self {
-            Self::Postgres => Some(patroni::PORT),
-            Self::Redis => Some(redis::PORT),
-            Self::Etcd | Self::Sentinel => None,
+            Self::Redis => &[redis::PORT],
+            Self::Postgres => &[patroni::PORT, patroni::API_PORT],
+            Self::Sentinel => &[sentinel::PORT],
+            Self::Etcd => &[etcd::PORT, etcd::PEER_PORT],
         }
     }
 
@@ -53,7 +54,10 @@ impl Kind {
 pub(super) struct Node {
     pub(super) name: String,
     pub(super) kind: Kind,
+    /// How others find it.
     pub(super) address: String,
+    /// Where it listens.
+    pub(super) listens_at: String,
     pub(super) folder: PathBuf,
     pub(super) process: Process,
 }
