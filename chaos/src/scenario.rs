@@ -229,7 +229,7 @@ impl Scenario {
             }
             // It leads on, and writes nothing; those who follow can be read.
             (Self::PostgresFull, Setting::Ha) => all.applying_waits().notices_may_double(),
-            // On the side of the Redis nothing can be made durable. Until the front door sees that, senders hear so.
+            // On the side of that Redis nothing can be made durable. Until the front door sees that, senders wait, and hear so.
             (Self::RedisCutOff, _) => all.some_requests_break(),
             // What it held has no answer; the sender sends it again.
             (Self::IngestKilled, _) => all.some_requests_break(),

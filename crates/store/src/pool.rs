@@ -20,6 +20,8 @@ use crate::{Operation, Patience, Store, StoreConfig, StoreError, connection, ope
 /// Longest wait until a connection that was refused is asked for again; half of it is random. The pool's own waits begin at
 /// 400 ms and double: after a failover of three seconds it would look again three seconds later.
 const RECONNECT_WAIT: Duration = Duration::from_millis(150);
+/// How long a transaction may wait for us between two statements, which takes milliseconds.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(5);
 
 impl Store {
     /// A store that connects when first used. Must be called on a tokio runtime.
@@ -38,11 +40,13 @@ impl Store {
     fn with_patience(config: &StoreConfig, patience: Patience) -> Self {
         operation::describe_metrics();
         // No statement_timeout: it could cancel a commit that waits for a standby, which Postgres then reports as done.
-        // Our own timeout gives up on the answer without cancelling anything.
+        // Our own timeout gives up on the answer without cancelling anything. Who is cut off in the middle of a transaction keeps
+        // its locks, and others from applying anything, until Postgres ends it.
         let setup: Arc<str> = format!(
-            "SET application_name = '{}'; SET lock_timeout = '{}ms'; SET idle_in_transaction_session_timeout = '30s'",
+            "SET application_name = '{}'; SET lock_timeout = '{}ms'; SET idle_in_transaction_session_timeout = '{}s'",
             config.application,
-            config.timeout.as_millis()
+            config.timeout.as_millis(),
+            IDLE_IN_TRANSACTION.as_secs()
         )
         .into();
         let mut manager = ManagerConfig::default();
