@@ -37,7 +37,7 @@ use tokio::sync::{mpsc, oneshot, watch as life_channel};
 use tokio::time::timeout;
 
 pub use self::memory::Memory;
-pub(crate) use self::sockets::{Connection, connections_of};
+pub(crate) use self::sockets::{Connection, connections_of, owners};
 pub use self::spawn::fork;
 pub(crate) use self::spec::group_args;
 pub use self::spec::{Account, Spec};

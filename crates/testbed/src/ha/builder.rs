@@ -141,7 +141,7 @@ impl HaBuilder {
         let place = network.place(0);
         let config = ways.config(&place.host, &postgres);
         let front_door = FrontDoor::launch(folder.path(), port, &ingest, &api, &config, &place).await?;
-        network.lead_to(front_door.process(), &[front_door.ports(), ways.ports()].concat()).await;
+        network.lead_to(front_door.process(), &[front_door.ports(), ways.ports()].concat());
         make_database(&ways).await?;
 
         let sentinels = addresses(&network, Kind::Sentinel).into_iter();
@@ -167,7 +167,7 @@ impl HaBuilder {
         let planned = (1..).zip(planned).map(|(number, plan)| plan.at(&network.place(number))).collect();
         let services = make_services(planned, environment);
         for service in &services {
-            network.lead_to(&service.process, &[service.port.number()]).await;
+            network.lead_to(&service.process, &[service.port.number()]);
         }
         start_services(&services).await?;
         front_door.wait_ready().await?;
@@ -235,7 +235,7 @@ async fn make_nodes(folder: &Path, network: &Network) -> Result<Vec<Node>> {
             };
             spec.namespace = network.namespace(&name);
             let process = Process::new(spec);
-            network.lead_to_store(&process, last, kind.ports()).await;
+            network.lead_to_store(&process, last, kind.ports());
             nodes.push(Node { name, kind, address, listens_at, folder: own, process });
         }
     }

@@ -109,16 +109,16 @@ impl Network {
     }
 
     /// Makes what others know of a store lead to where it listens, on these ports. Before it is started.
-    pub(super) async fn lead_to_store(&self, process: &Process, last: u8, ports: &[u16]) {
+    pub(super) fn lead_to_store(&self, process: &Process, last: u8, ports: &[u16]) {
         if let Means::Relays(relays) = &self.means {
-            relays.stand_before(process, true, relays.address(last), relays.hidden(last), ports).await;
+            relays.stand_before(process, true, relays.address(last), relays.hidden(last), ports);
         }
     }
 
     /// The same for what listens on 127.0.0.1.
-    pub(super) async fn lead_to(&self, process: &Process, ports: &[u16]) {
+    pub(super) fn lead_to(&self, process: &Process, ports: &[u16]) {
         if let Means::Relays(relays) = &self.means {
-            relays.stand_before(process, false, Ipv4Addr::LOCALHOST, relays.hidden(OURS), ports).await;
+            relays.stand_before(process, false, Ipv4Addr::LOCALHOST, relays.hidden(OURS), ports);
         }
     }
 

@@ -12,14 +12,15 @@ mod door;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use self::connection::Gate;
 use self::door::Door;
-use crate::process::{Connection, Life, connections_of};
+use crate::process::{Connection, Life, owners};
 use crate::{Process, Result, TestbedError};
 
 /// Relays of one topology. They end with this value.
@@ -41,9 +42,11 @@ enum Reach {
 }
 
 /// What all relays share.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
+    /// Held by who looks up whose connections there are. Whoever waits for it is served by the next look.
+    turn: tokio::sync::Mutex<()>,
     /// Who is cut off, for those who wait for a change.
     cut_off: watch::Sender<BTreeMap<String, Reach>>,
 }
@@ -51,7 +54,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     members: BTreeMap<String, Member>,
-    gates: HashMap<u64, Gate>,
+    gates: BTreeMap<u64, Gate>,
     last_gate: u64,
 }
 
@@ -67,7 +70,7 @@ impl Relays {
         let mut runtime = Builder::new_multi_thread();
         let runtime = runtime.worker_threads(1).thread_name("relays").enable_all().build();
         let runtime = runtime.map_err(|source| TestbedError::Spawn { name: "the relays".to_owned(), source })?;
-        let shared = Arc::new(Shared { state: Mutex::default(), cut_off: watch::Sender::default() });
+        let shared = Arc::new(Shared::default());
         Ok(Self { slot, runtime: Some(runtime), shared })
     }
 
@@ -82,7 +85,7 @@ impl Relays {
     }
 
     /// Puts relays in front of a process, which are there while it runs.
-    pub(super) async fn stand_before(
+    pub(super) fn stand_before(
         &self,
         process: &Process,
         is_store: bool,
@@ -92,7 +95,7 @@ impl Relays {
     ) {
         let name = process.name().to_owned();
         let member = Member { life: process.life(), is_store };
-        self.shared.state.lock().await.members.insert(name.clone(), member);
+        self.shared.state().members.insert(name.clone(), member);
         for port in ports {
             let [public, hidden] = [public, hidden].map(|address| SocketAddr::new(address.into(), *port));
             let door = Door { of: name.clone(), public, hidden, life: process.life() };
@@ -125,18 +128,11 @@ impl Drop for Relays {
 
 impl Shared {
     async fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Reach>) -> Option<Reach>) {
-        let mut state = self.state.lock().await;
+        let _turn = self.turn.lock().await;
         self.cut_off.send_modify(|cut_off| {
             change(cut_off);
         });
-        let cut_off = self.cut_off.borrow().clone();
-        let owners = state.owners(&cut_off);
-        let State { members, gates, .. } = &mut *state;
-        for gate in gates.values_mut() {
-            // Once found it stays: a process that closes its end is still who began it.
-            gate.from = gate.from.take().or_else(|| owners.get(&gate.peer).cloned());
-            gate.set(may_pass(members, &cut_off, &gate.of, gate.from.as_deref()));
-        }
+        self.look_up().await;
     }
 
     /// Whether nobody at all reaches it.
@@ -146,35 +142,64 @@ impl Shared {
 
     /// Enters a connection that `peer` has just made to `of`. The number removes it again.
     async fn enter(&self, of: &str, peer: Connection) -> (u64, watch::Receiver<bool>) {
-        let mut state = self.state.lock().await;
-        let cut_off = self.cut_off.borrow().clone();
-        let from = state.owners(&cut_off).remove(&peer);
-        let is_open = may_pass(&state.members, &cut_off, of, from.as_deref());
-        let (gate, changes) = Gate::new(of, peer, from, is_open);
-        state.last_gate += 1;
-        let number = state.last_gate;
-        state.gates.insert(number, gate);
+        let (number, changes) = self.state().enter(of, peer);
+        let _turn = self.turn.lock().await;
+        if self.state().gates.get(&number).is_some_and(|gate| !gate.is_looked_up) {
+            self.look_up().await;
+        }
         (number, changes)
     }
 
-    async fn leave(&self, number: u64) {
-        self.state.lock().await.gates.remove(&number);
+    fn leave(&self, number: u64) {
+        self.state().gates.remove(&number);
+    }
+
+    /// Finds out who made the connections that have been entered by now, as far as that matters, and opens and closes their
+    /// gates. For who has the turn.
+    async fn look_up(&self) {
+        let cut_off = self.cut_off.borrow().clone();
+        let (last, roots) = {
+            let state = self.state();
+            (state.last_gate, state.roots(&cut_off))
+        };
+        let owners = match roots.as_slice() {
+            [] => HashMap::new(),
+            _ => spawn_blocking(move || owners(&roots)).await.unwrap_or_default(),
+        };
+        let mut state = self.state();
+        let State { members, gates, .. } = &mut *state;
+        for gate in gates.range_mut(..=last).map(|(_, gate)| gate) {
+            // Once found it stays: a process that closes its end is still who began it.
+            gate.from = gate.from.take().or_else(|| owners.get(&gate.peer).cloned());
+            gate.is_looked_up = true;
+            gate.set(may_pass(members, &cut_off, &gate.of, gate.from.as_deref()));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Who has which connection, as far as that matters now.
-    fn owners(&self, cut_off: &BTreeMap<String, Reach>) -> HashMap<Connection, String> {
+    fn enter(&mut self, of: &str, peer: Connection) -> (u64, watch::Receiver<bool>) {
+        let (gate, changes) = Gate::closed(of, peer);
+        self.last_gate += 1;
+        self.gates.insert(self.last_gate, gate);
+        (self.last_gate, changes)
+    }
+
+    /// The processes whose connections matter.
+    fn roots(&self, cut_off: &BTreeMap<String, Reach>) -> Vec<(String, u32)> {
         let stores_matter = cut_off.values().any(|reach| *reach == Reach::Stores);
         let matters = |name: &str, member: &Member| cut_off.contains_key(name) || (stores_matter && member.is_store);
-        let mut owners = HashMap::new();
-        for (name, member) in self.members.iter().filter(|(name, member)| matters(name, member)) {
-            let life = *member.life.borrow();
-            if let Life::Running { pid } = life {
-                owners.extend(connections_of(pid).into_iter().map(|connection| (connection, name.clone())));
-            }
-        }
-        owners
+        let members = self.members.iter().filter(|(name, member)| matters(name, member));
+        members
+            .filter_map(|(name, member)| match *member.life.borrow() {
+                Life::Running { pid } => Some((name.clone(), pid)),
+                Life::Idle | Life::Ended { .. } => None,
+            })
+            .collect()
     }
 }
 

@@ -142,7 +142,8 @@ async fn an_ordinary_user_cuts_off_any_process_and_heals_it() {
     desk.must(&["cut-off", "ingest-1"]);
     let client = http::client().unwrap();
     for number in 0..ALERTS {
-        let alert = json!({"title": "disk", "severity": "critical", "status": "firing", "labels": {"n": number}});
+        let alert =
+            json!({"title": "disk", "severity": "critical", "status": "firing", "labels": {"n": number.to_string()}});
         let url = format!("http://127.0.0.1:{port}/api/v1/webhooks/generic");
         let status = client.post(url).json(&alert).send().await.unwrap().status();
         assert!(status.is_success(), "{status}");

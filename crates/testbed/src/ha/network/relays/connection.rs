@@ -25,18 +25,14 @@ pub(super) struct Gate {
     pub(super) peer: Connection,
     /// The peer, when it is one of ours and that has been looked up.
     pub(super) from: Option<String>,
+    pub(super) is_looked_up: bool,
     is_open: watch::Sender<bool>,
 }
 
 impl Gate {
-    pub(super) fn new(
-        of: &str,
-        peer: Connection,
-        from: Option<String>,
-        is_open: bool,
-    ) -> (Self, watch::Receiver<bool>) {
-        let (is_open, changes) = watch::channel(is_open);
-        (Self { of: of.to_owned(), peer, from, is_open }, changes)
+    pub(super) fn closed(of: &str, peer: Connection) -> (Self, watch::Receiver<bool>) {
+        let (is_open, changes) = watch::channel(false);
+        (Self { of: of.to_owned(), peer, from: None, is_looked_up: false, is_open }, changes)
     }
 
     pub(super) fn set(&self, is_open: bool) {

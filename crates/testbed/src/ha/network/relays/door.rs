@@ -74,7 +74,7 @@ impl Door {
             let (number, gate) = shared.enter(&of, peer).await;
             // How it ends is for its two ends to know.
             let _ = connection::relay(client, hidden, gate).await;
-            shared.leave(number).await;
+            shared.leave(number);
             drop(slot);
         });
         true
