@@ -199,7 +199,7 @@ impl Scenario {
 
     /// Whether each store must have a network of its own.
     pub(crate) const fn needs_networks(self) -> bool {
-        matches!(self, Self::PostgresCutOff | Self::RedisCutOff | Self::SlowNetwork)
+        matches!(self, Self::RedisCutOff | Self::SlowNetwork)
     }
 
     /// Whether it happens to stores, of which there are more in one topology than in the other.
