@@ -146,7 +146,7 @@ pub(crate) fn add(table: &mut Table) {
         .with(params::header("Last-Event-ID", about, false, &json!({"type": "string"})))
         .codes(&[ErrorCode::TooManyStreams])
         .gives_text("text/event-stream", "Events.", &examples::events());
-    table.get("/api/v1/events", open, doc);
+    table.endless("/api/v1/events", open, doc);
 }
 
 async fn open(

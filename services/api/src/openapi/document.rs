@@ -18,7 +18,7 @@ session is a cookie instead; what changes something then needs the header `X-Toc
 **Lists** have at most `limit` items; `next_cursor` gives what follows, until it is `null`.
 
 **Reading again.** Answers have an `ETag`; with it in `If-None-Match` what has not changed is answered 304, without a body. \
-`Accept-Encoding: gzip` is understood.
+`Accept-Encoding: gzip` is understood. `HEAD` is answered as `GET` is, without the body; the stream of events takes `GET` alone.
 
 **Acting** is a command to the worker, and answered with what there is then. If no worker answers within 2 s the answer is 202: \
 it will be done. Name a request by `Idempotency-Key` and repeat it as often as you like.

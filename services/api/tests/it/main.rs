@@ -15,6 +15,7 @@ mod database;
 mod event_crowds;
 mod events;
 mod lists;
+mod methods;
 mod notifications;
 mod oidc;
 mod parameters;

@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 use crate::api::{ADMIN, Api, READER, RESPONDER, problem};
 
 /// A route as it is described.
-struct Operation {
-    method: Method,
-    path: String,
+pub(crate) struct Operation {
+    pub(crate) method: Method,
+    pub(crate) path: String,
     /// The scope that it needs; `""` if any token will do, and none if it needs no token.
     scope: Option<String>,
     has_body: bool,
 }
 
-async fn operations(api: &Api) -> Vec<Operation> {
+pub(crate) async fn operations(api: &Api) -> Vec<Operation> {
     let response = api.client.get(api.url("/openapi.json")).send().await.unwrap();
     assert_eq!(response.status(), 200, "the description is for everybody");
     let document: Value = response.json().await.unwrap();
