@@ -42,7 +42,7 @@ pub enum TestbedError {
         of: &'static str,
     },
     /// What was to be done to the network of a process can't be done there.
-    #[error("{name} can't be cut off so: {why}")]
+    #[error("{name} can't be cut off like that: {why}")]
     NoNetwork {
         /// The process.
         name: String,

@@ -116,6 +116,18 @@ fn said(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 
+async fn send(client: &reqwest::Client, port: u16, number: usize) -> Result<(), String> {
+    let labels = json!({"number": number.to_string()});
+    let alert = json!({"title": "disk", "severity": "critical", "status": "firing", "labels": labels});
+    let url = format!("http://127.0.0.1:{port}/api/v1/webhooks/generic");
+    let response = client.post(url).json(&alert).send().await.map_err(|error| error.to_string())?;
+    let status = response.status();
+    if !status.is_success() {
+        return Err(status.to_string());
+    }
+    if status.is_success() { Ok(()) } else { Err(status.to_string()) }
+}
+
 #[tokio::test]
 async fn an_ordinary_user_cuts_off_any_process_and_heals_it() {
     let _turn = Turn::alone().await;
@@ -142,11 +154,8 @@ async fn an_ordinary_user_cuts_off_any_process_and_heals_it() {
     desk.must(&["cut-off", "ingest-1"]);
     let client = http::client().unwrap();
     for number in 0..ALERTS {
-        let alert =
-            json!({"title": "disk", "severity": "critical", "status": "firing", "labels": {"n": number.to_string()}});
-        let url = format!("http://127.0.0.1:{port}/api/v1/webhooks/generic");
-        let status = client.post(url).json(&alert).send().await.unwrap().status();
-        assert!(status.is_success(), "{status}");
+        // As senders do: again, until it is accepted.
+        poll::until("an alert to be accepted", DEADLINE, async || send(&client, port, number).await).await.unwrap();
     }
     assert_eq!(desk.note("ingest-1"), "cut off");
     desk.must(&["heal", "ingest-1"]);
