@@ -230,9 +230,8 @@ impl Scenario {
             // It leads on, and writes nothing; those who follow can be read.
             (Self::PostgresFull, Setting::Ha) => all.applying_waits().notices_may_double(),
             // On the side of that Redis nothing can be made durable. Until the front door sees that, senders wait, and hear so.
-            (Self::RedisCutOff, _) => all.some_requests_break(),
-            // What it held has no answer; the sender sends it again.
-            (Self::IngestKilled, _) => all.some_requests_break(),
+            // And what an ingest held that is killed has no answer. The sender sends it again.
+            (Self::RedisCutOff | Self::IngestKilled, _) => all.some_requests_break(),
             (Self::ApiKilled, _) => all.some_reads_break(),
             // The one window in which a notice can be sent twice: it was sent, and could not be recorded.
             (Self::NotifierKilled, _)

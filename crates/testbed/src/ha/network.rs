@@ -172,11 +172,6 @@ impl Network {
         Ok(self.namespaces(store)?.file(&store.name))
     }
 
-    /// Only the first packet of a connection counts: those that are open stay as they are.
-    pub(super) async fn redirect(&self, store: &Member, from: u16, to: u16) -> Result<()> {
-        self.namespaces(store)?.redirect(&store.name, from, to).await
-    }
-
     fn namespaces(&self, store: &Member) -> Result<&Namespaces> {
         let why = "stores have networks of their own only where root may make network namespaces";
         match &self.means {

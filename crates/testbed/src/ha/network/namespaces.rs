@@ -67,12 +67,6 @@ impl Namespaces {
         self.iptables(store, &rules).await
     }
 
-    pub(super) async fn redirect(&self, store: &str, from: u16, to: u16) -> Result<()> {
-        let rules =
-            format!("*nat\n-A PREROUTING -i eth0 -p tcp --syn --dport {from} -j REDIRECT --to-ports {to}\nCOMMIT\n");
-        self.iptables(store, &rules).await
-    }
-
     async fn make(&self, stores: &[(String, u8)]) -> Result<()> {
         let mut root = format!("netns add {}\n", self.full("hub"));
         for (name, _) in stores {
