@@ -13,15 +13,20 @@ mod door;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use self::connection::Gate;
 use self::door::Door;
 use crate::process::{Connection, Life, owners};
 use crate::{Process, Result, TestbedError};
+
+/// Between two looks, which cost much where there are many connections.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Relays of one topology. They end with this value.
 #[derive(Debug)]
@@ -164,7 +169,12 @@ impl Shared {
         };
         let owners = match roots.as_slice() {
             [] => HashMap::new(),
-            _ => spawn_blocking(move || owners(&roots)).await.unwrap_or_default(),
+            _ => {
+                let owners = spawn_blocking(move || owners(&roots)).await.unwrap_or_default();
+                // Meanwhile others come, whom the next look serves together.
+                sleep(PAUSE).await;
+                owners
+            }
         };
         let mut state = self.state();
         let State { members, gates, .. } = &mut *state;
