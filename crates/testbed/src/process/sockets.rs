@@ -29,8 +29,8 @@ pub(crate) fn owners<Name: Clone>(roots: &[(Name, u32)]) -> HashMap<Connection, 
     }
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
     let rows = tables.iter().flat_map(|table| table.lines());
-    let named = rows.filter_map(|row| Some((row, *names.get(&inode(row)?)?)));
-    named.filter_map(|(row, name)| Some((parse(row)?, (*name).clone()))).collect()
+    let ours = rows.filter_map(|row| Some((row, *names.get(&inode(row)?)?)));
+    ours.filter_map(|(row, name)| Some((parse(row)?, (*name).clone()))).collect()
 }
 
 /// The connections of one process with its descendants.

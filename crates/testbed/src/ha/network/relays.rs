@@ -167,14 +167,13 @@ impl Shared {
             let state = self.state();
             (state.last_gate, state.roots(&cut_off))
         };
-        let owners = match roots.as_slice() {
-            [] => HashMap::new(),
-            _ => {
-                let owners = spawn_blocking(move || owners(&roots)).await.unwrap_or_default();
-                // Meanwhile others come, whom the next look serves together.
-                sleep(PAUSE).await;
-                owners
-            }
+        let owners = if roots.is_empty() {
+            HashMap::new()
+        } else {
+            let owners = spawn_blocking(move || owners(&roots)).await.unwrap_or_default();
+            // Meanwhile others come, whom the next look serves together.
+            sleep(PAUSE).await;
+            owners
         };
         let mut state = self.state();
         let State { members, gates, .. } = &mut *state;
