@@ -28,8 +28,9 @@ pub(crate) fn owners<Name: Clone>(roots: &[(Name, u32)]) -> HashMap<Connection, 
         names.extend(tree.flat_map(sockets_of).map(|inode| (inode, name)));
     }
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
-    let rows = tables.iter().flat_map(|table| table.lines()).filter_map(parse);
-    rows.filter_map(|(inode, connection)| Some((connection, (*names.get(&inode)?).clone()))).collect()
+    let rows = tables.iter().flat_map(|table| table.lines());
+    let ours = rows.filter_map(|row| Some((row, *names.get(&inode(row)?)?)));
+    ours.filter_map(|(row, name)| Some((parse(row)?, (*name).clone()))).collect()
 }
 
 /// The connections of one process with its descendants.
@@ -44,13 +45,16 @@ fn sockets_of(pid: Pid) -> Vec<u64> {
     targets.filter_map(|target| target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()).collect()
 }
 
-/// One row of `/proc/net/tcp` or `tcp6`: number, local and remote address, state, and six columns later the inode. `None` for one
-/// that listens, and for the headings.
-fn parse(row: &str) -> Option<(u64, Connection)> {
-    let columns: Vec<&str> = row.split_whitespace().collect();
-    let (local, remote, state) = (address(columns.get(1)?)?, address(columns.get(2)?)?, columns.get(3)?);
-    let inode = columns.get(9)?.parse().ok()?;
-    (*state != LISTENS).then_some((inode, Connection { local, remote }))
+/// Which socket a row of `/proc/net/tcp` or `tcp6` is about. `None` for the headings.
+fn inode(row: &str) -> Option<u64> {
+    row.split_ascii_whitespace().nth(9)?.parse().ok()
+}
+
+/// The local and the remote address of a row, and the state. `None` for one that listens.
+fn parse(row: &str) -> Option<Connection> {
+    let mut columns = row.split_ascii_whitespace().skip(1);
+    let (local, remote, state) = (address(columns.next()?)?, address(columns.next()?)?, columns.next()?);
+    (state != LISTENS).then_some(Connection { local, remote })
 }
 
 /// Such as `0100007F:1F90`. Each word of 32 bits is in the machine's own order.

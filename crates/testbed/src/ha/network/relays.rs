@@ -13,15 +13,20 @@ mod door;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use self::connection::Gate;
 use self::door::Door;
 use crate::process::{Connection, Life, owners};
 use crate::{Process, Result, TestbedError};
+
+/// Between two looks, which cost much where there are many connections.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Relays of one topology. They end with this value.
 #[derive(Debug)]
@@ -162,9 +167,13 @@ impl Shared {
             let state = self.state();
             (state.last_gate, state.roots(&cut_off))
         };
-        let owners = match roots.as_slice() {
-            [] => HashMap::new(),
-            _ => spawn_blocking(move || owners(&roots)).await.unwrap_or_default(),
+        let owners = if roots.is_empty() {
+            HashMap::new()
+        } else {
+            let owners = spawn_blocking(move || owners(&roots)).await.unwrap_or_default();
+            // Meanwhile others come, whom the next look serves together.
+            sleep(PAUSE).await;
+            owners
         };
         let mut state = self.state();
         let State { members, gates, .. } = &mut *state;
