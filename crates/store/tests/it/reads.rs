@@ -48,7 +48,12 @@ async fn filled() -> (Store, Database) {
 /// Where the `n`th incident was made at this time.
 async fn filled_at(at: &str) -> (Store, Database) {
     let (store, database) = fresh().await;
+    // Made when all rows are there, an index takes a fraction of the time.
+    let find = "SELECT pg_get_indexdef(oid) FROM pg_class WHERE relname IN ('incident_terms_find', 'alert_terms_find')";
+    let indexes: Vec<String> = database.sql(find).await.unwrap().into_iter().flatten().collect();
+    database.sql("DROP INDEX incident_terms_find, alert_terms_find").await.unwrap();
     database.sql(&FILL.replace("$ROWS", &ROWS.to_string()).replace("$AT", at)).await.unwrap();
+    database.sql(&indexes.join(";")).await.unwrap();
     for table in ["incidents", "incident_terms", "alerts", "alert_terms", "notifications"] {
         database.sql(&format!("VACUUM ANALYZE {table}")).await.unwrap();
     }
