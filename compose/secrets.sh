@@ -66,6 +66,9 @@ for name in admin "${SERVICES[@]}"; do
   users=${users/"user $name on resetpass"/"user $name on #$(sha256_of "redis-$name")"}
 done
 if [[ $topology == ha ]]; then
+  # At the Sentinels: of themselves and their administrator, and of whoever asks them who leads.
+  keep sentinel-password "$(random 24)"
+  keep sentinel-services "$(random 24)"
   users+="
 user replica on #$(sha256_of redis-replica) +psync +replconf +ping
 user sentinel on #$(sha256_of redis-sentinel) allchannels +multi +slaveof +ping +exec +subscribe +config|rewrite +role +publish +info +client|setname +client|kill +script|kill"

@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 export TOCSIN_PORT=${TOCSIN_PORT:-18482} TOCSIN_PROJECT=tocsin-try-restore
+# All through Redis, however busy this machine is: what went to the inbox would not come a second time.
+export TOCSIN_INGEST_COMMIT_TIMEOUT=10s
 readonly url=http://127.0.0.1:$TOCSIN_PORT WEBHOOKS=200 PATIENCE=90
 read -ra compose <<<"${COMPOSE:-docker compose}"
 compose+=(--project-name "$TOCSIN_PROJECT" --file single.yaml)

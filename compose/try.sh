@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# try.sh single | ha [--keep]: brings a topology up, sends a webhook, and sees the incident and the notice. In ha it then kills
-# the primary of Postgres and that of Redis while webhooks come in, and counts what senders were answered and what was applied.
-# Exits with 0 if nothing was refused, lost or doubled. Takes everything down at the end, data included, unless --keep.
+# try.sh single | ha [--keep]: brings a topology up, sends a webhook, and sees the incident and the notice, and that what runs is
+# guarded. In ha it then kills the primaries of Postgres and Redis, each before and after the other, while webhooks come in, and counts
+# what senders were answered and what was applied. Exits with 0 if nothing was refused, lost or doubled, and everything is healthy
+# again. Takes everything down at the end, data included, unless --keep.
 #
-# Needs images (./dev images), curl, and Docker with Compose. TOCSIN_PORT chooses the port, COMPOSE the command.
+# Needs images (./dev images), curl, and Docker with Compose. TOCSIN_PORT chooses the port, COMPOSE the command, FAULTS whose
+# primaries are killed one after the other.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -19,6 +21,7 @@ readonly url=http://127.0.0.1:$TOCSIN_PORT
 readonly PATIENCE=120
 # How long webhooks come in around each fault, and how long the sender rests between two of them, in seconds.
 readonly AROUND=8 PAUSE=0.02
+read -ra faults <<<"${FAULTS:-redis postgres redis}"
 
 read -ra compose <<<"${COMPOSE:-docker compose}"
 compose+=(--project-name "tocsin-try-$topology" --file "$topology.yaml")
@@ -82,9 +85,33 @@ was_told() { get /api/v1/incidents/1/notifications | grep -q '"status":"delivere
 inbox_has() { "${compose[@]}" logs inbox 2>/dev/null | grep -q 'try 1'; }
 accepts() { [[ $(send 1) == 200* ]]; }
 
+# each FORMAT: what Docker says of every container.
+each() {
+  local containers
+  mapfile -t containers < <("${compose[@]}" ps --all --quiet)
+  docker inspect --format "{{.Name}} $1" "${containers[@]}"
+}
+
+# Whether each container is guarded as compose/README.md says.
+all_guarded() {
+  local guarded
+  guarded=$(each 'user={{.Config.User}} read-only={{.HostConfig.ReadonlyRootfs}} caps={{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} memory={{.HostConfig.Memory}} cpus={{.HostConfig.NanoCpus}} pids={{.HostConfig.PidsLimit}}') &&
+    ! grep -vE ' user=[^ ]+ read-only=true caps=\[ALL\] \[no-new-privileges:true\] memory=[1-9][0-9]* cpus=[1-9][0-9]* pids=[1-9][0-9]*$' <<<"$guarded" &&
+    ! grep -E ' user=(0|root)[ :]' <<<"$guarded"
+}
+
+# Whoever runs is healthy, if he is ever asked; who ran once ended well.
+all_healthy() {
+  local health
+  health=$(each '{{.State.Status}}/{{.State.ExitCode}} {{if index .State "Health"}}{{.State.Health.Status}}{{else}}-{{end}}') &&
+    ! grep -vE ' (running/0 (healthy|-)|exited/0 -)$' <<<"$health"
+}
+
 redis_primary() {
   local answer
-  answer=$("${compose[@]}" exec -T sentinel-1 redis-cli -p 26379 --raw sentinel get-master-addr-by-name tocsin)
+  # shellcheck disable=SC2016 # The password is read in the container.
+  answer=$("${compose[@]}" exec -T sentinel-1 sh -c \
+    'REDISCLI_AUTH=$(cat /run/secrets/sentinel-password) redis-cli -p 26379 --raw sentinel get-master-addr-by-name tocsin')
   echo "redis-${answer:9:1}"
 }
 
@@ -104,7 +131,7 @@ another_leads() { # another_leads FUNCTION OLD
   now=$("$1") && [[ $now != "$2" ]]
 }
 
-# lose FUNCTION: kills whoever leads while webhooks come in, waits until another does, and brings it back.
+# lose FUNCTION: kills whoever leads, waits until another does, and brings it back.
 lose() {
   local primary
   primary=$("$1")
@@ -115,6 +142,7 @@ lose() {
   say "$("$1") leads now"
   sleep "$AROUND"
   "${compose[@]}" start "$primary" >/dev/null 2>&1
+  until_true "every container healthy" all_healthy
   sleep "$AROUND"
 }
 
@@ -133,6 +161,9 @@ say "its incident is shown"
 until_true "a delivered notice" was_told
 until_true "the notice in the inbox" inbox_has
 say "its notice was delivered"
+until_true "every container healthy" all_healthy
+all_guarded || fail "not guarded"
+say "$(each '' | wc -l) containers: none is root, all are read-only, without capabilities and bounded; all are healthy"
 
 if [[ $topology == ha ]]; then
   (
@@ -144,8 +175,9 @@ if [[ $topology == ha ]]; then
     done
   ) &
   sender=$!
-  lose postgres_primary
-  lose redis_primary
+  for fault in "${faults[@]}"; do
+    lose "${fault}_primary"
+  done
   # Not killed: its last webhook would be answered and not counted.
   touch "$work/stop"
   wait "$sender"
@@ -154,7 +186,7 @@ if [[ $topology == ha ]]; then
   accepted=$(grep -c '^200 ' "$work/answers")
   slowest=$(cut -d' ' -f2 "$work/answers" | sort -n | tail -n 1)
   p99=$(cut -d' ' -f2 "$work/answers" | sort -n | sed -n "$((sent * 99 / 100))p")
-  say "$sent webhooks while both were lost: $accepted accepted, p99 $p99 s, slowest $slowest s"
+  say "$sent webhooks meanwhile: $accepted accepted, p99 $p99 s, slowest $slowest s"
   grep -v '^200 ' "$work/answers" | head -n 5 || true
   until_true "every accepted alert ($((accepted + 1)))" has_between "$((accepted + 1))" "$((sent + 1))"
   say "each of them was applied, once: $(alert_count) alerts"

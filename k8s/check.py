@@ -170,6 +170,9 @@ def check_references(where, resource, by_kind):
             for path in rule["http"]["paths"]:
                 if path["backend"]["service"]["name"] not in services:
                     fault(where, f"sends {path['path']} to a service that there is not")
+        public = {other["data"]["TOCSIN_PUBLIC_URL"] for other in by_kind["ConfigMap"] if "TOCSIN_PUBLIC_URL" in other["data"]}
+        if public != {f"https://{rule['host']}" for rule in spec["rules"]}:
+            fault(where, f"its host is not that of TOCSIN_PUBLIC_URL: {', '.join(public) or 'which is not set'}")
     if pod_template(resource):
         maps = {other["metadata"]["name"] for other in by_kind["ConfigMap"]}
         for volume in pod_template(resource)["spec"].get("volumes", []):

@@ -38,7 +38,6 @@ enum Sub {
 }
 
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Chaos {
     /// What goes wrong; everything, unless given.
     scenarios: Vec<String>,
@@ -49,12 +48,8 @@ struct Chaos {
     #[arg(long, value_enum, default_value_t = Setting::Ha)]
     topology: Setting,
     /// Only the quick half.
-    #[arg(long, conflicts_with = "smoke")]
-    quick: bool,
-    /// Only the few of every run of the tests, judged by the books alone: what was acknowledged must have acted, once. How
-    /// quickly, no machine that is busy with other things can say.
     #[arg(long)]
-    smoke: bool,
+    quick: bool,
     /// Webhooks in a second.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rate: u32,
@@ -168,10 +163,7 @@ fn close(folder: TempDir) -> Result<()> {
 fn chosen(arguments: &Chaos) -> Result<Vec<Scenario>> {
     let there: Vec<_> = Scenario::ALL.into_iter().filter(|scenario| scenario.is_in(arguments.topology)).collect();
     if arguments.scenarios.is_empty() {
-        let is_wanted = |scenario: &Scenario| {
-            (!arguments.quick || scenario.is_quick()) && (!arguments.smoke || scenario.is_smoke())
-        };
-        return Ok(there.into_iter().filter(is_wanted).collect());
+        return Ok(there.into_iter().filter(|scenario| !arguments.quick || scenario.is_quick()).collect());
     }
     let find = |name: &String| {
         let found = there.iter().find(|scenario| scenario.name() == name).copied();
@@ -180,47 +172,61 @@ fn chosen(arguments: &Chaos) -> Result<Vec<Scenario>> {
     arguments.scenarios.iter().map(find).collect()
 }
 
-/// Runs everything, on one system as long as it comes to rest after each run.
+/// Runs everything, on one system as long as it comes to rest after each run. What was not asked for by name, and needs what
+/// this machine does not give, is left out, and the report says so.
 async fn all(arguments: &Chaos, scenarios: &[Scenario], folder: &Path, report: &mut Report) -> Result<()> {
-    let mut shared: Option<Stage> = None;
+    let mut shared = None;
     for (number, scenario) in scenarios.iter().copied().enumerate() {
-        let stage = match shared.take() {
-            Some(stage) if !scenario.needs_its_own() => stage,
-            before => {
-                if let Some(before) = before {
-                    before.stop().await?;
-                }
-                Stage::start(arguments.topology, scenario, &folder.join(format!("{number}-{}", scenario.name())))
-                    .await?
+        let folder = folder.join(format!("{number}-{}", scenario.name()));
+        match each(arguments, scenario, &folder, &mut shared, report).await {
+            Err(ChaosError::Needs { need, .. }) if arguments.scenarios.is_empty() => {
+                tracing::warn!("{} is left out: it needs {need}", scenario.name());
+                report.leave_out(scenario, need);
             }
-        };
-        for round in 1..=arguments.runs {
-            tracing::info!("{}, run {round} of {}", scenario.name(), arguments.runs);
-            let seen = run(arguments.topology, scenario, &stage, arguments.rate).await;
-            let (seen, figures) = match seen {
-                Ok(seen) => seen,
-                Err(error) => {
-                    tracing::error!("{}", stage.system.log_tails(15));
-                    return Err(error);
-                }
-            };
-            let promises = scenario.promises(arguments.topology);
-            let promises = if arguments.smoke { promises.of_the_books() } else { promises };
-            let broken = promises.broken(&figures);
-            tell(&seen, &figures, &broken);
-            if let Some(folder) = &arguments.plot {
-                draw(folder, (arguments.topology, scenario), round, &seen)?;
-            }
-            report.add(scenario, figures, broken);
-        }
-        if scenario.needs_its_own() {
-            stage.stop().await?;
-        } else {
-            shared = Some(stage);
+            done => done?,
         }
     }
     if let Some(stage) = shared {
         stage.stop().await?;
+    }
+    Ok(())
+}
+
+/// All runs of one scenario: on the system that is there, or else on one in `folder`.
+async fn each(
+    arguments: &Chaos,
+    scenario: Scenario,
+    folder: &Path,
+    shared: &mut Option<Stage>,
+    report: &mut Report,
+) -> Result<()> {
+    let setting = arguments.topology;
+    if scenario.needs_its_own()
+        && let Some(before) = shared.take()
+    {
+        before.stop().await?;
+    }
+    let stage = match shared {
+        Some(stage) => stage,
+        None => shared.insert(Stage::start(setting, scenario, folder).await?),
+    };
+    stage.check(scenario)?;
+    for round in 1..=arguments.runs {
+        tracing::info!("{}, run {round} of {}", scenario.name(), arguments.runs);
+        let (seen, figures) = run(setting, scenario, stage, arguments.rate)
+            .await
+            .inspect_err(|_| tracing::error!("{}", stage.system.log_tails(15)))?;
+        let broken = scenario.promises(setting).broken(&figures);
+        tell(&seen, &figures, &broken);
+        if let Some(folder) = &arguments.plot {
+            draw(folder, (setting, scenario), round, &seen)?;
+        }
+        report.add(scenario, figures, broken);
+    }
+    if scenario.needs_its_own()
+        && let Some(own) = shared.take()
+    {
+        own.stop().await?;
     }
     Ok(())
 }

@@ -4,12 +4,13 @@ mod ha;
 
 use std::time::Duration;
 
-use tocsin_testbed::{Process, Service};
+use nix::sys::signal::Signal;
+use tocsin_testbed::{Process, Service, System};
 use tokio::time::sleep;
 
 use crate::error::{ChaosError, Result};
 use crate::scenario::Scenario;
-use crate::stage::{CLOCK_FILE, Stage, System};
+use crate::stage::{CLOCK_FILE, Stage};
 use crate::timeline::Timeline;
 use crate::wire::Quality;
 
@@ -19,6 +20,9 @@ const STORE_AWAY: Duration = Duration::from_secs(3);
 const SERVICE_AWAY: Duration = Duration::from_secs(2);
 /// How long what is bad without being away lasts.
 const BAD_TIMES: Duration = Duration::from_secs(5);
+/// Time between two reloads, and how many there are.
+const RELOAD_EVERY: Duration = Duration::from_secs(1);
+const RELOADS: usize = 3;
 /// By how much a clock jumps.
 const JUMP: &str = "+3600s\n";
 /// No jump.
@@ -30,7 +34,7 @@ const SLOW: Quality = Quality { delay: Duration::from_millis(25), loss: 0.01 };
 pub(crate) async fn happen(scenario: Scenario, stage: &Stage, time: &Timeline) -> Result<()> {
     time.mark_begun();
     match &stage.system {
-        System::Ha(ha) if scenario.is_of_stores() => ha::happen(scenario, ha, time).await?,
+        System::Ha(ha) if scenario.is_of_stores() => ha::happen(scenario, (stage, ha), time).await?,
         _ => here(scenario, stage).await?,
     }
     time.mark_cleared();
@@ -79,23 +83,29 @@ async fn here(scenario: Scenario, stage: &Stage) -> Result<()> {
         Scenario::WorkerRolled => rolled(stage, Service::Worker).await?,
         Scenario::NotifierRolled => rolled(stage, Service::Notifier).await?,
         Scenario::ApiRolled => rolled(stage, Service::Api).await?,
+        Scenario::HaproxyReloaded => {
+            for _ in 0..RELOADS {
+                // New processes take over, and old ones finish what they have.
+                stage.system.front_door().process().signal(Signal::SIGUSR2).await?;
+                sleep(RELOAD_EVERY).await;
+            }
+        }
         Scenario::ClockJump => {
             set_clocks(stage, JUMP)?;
             sleep(BAD_TIMES).await;
             set_clocks(stage, RIGHT)?;
         }
         Scenario::SlowNetwork => {
-            stage.breakable.wires.iter().for_each(|wire| wire.set(SLOW));
+            stage.set_wires(SLOW);
             sleep(BAD_TIMES).await;
-            stage.breakable.wires.iter().for_each(|wire| wire.set(Quality::default()));
+            stage.set_wires(Quality::default());
         }
         Scenario::PostgresNodeKilled
         | Scenario::PostgresCutOff
         | Scenario::SyncStandbyLost
         | Scenario::EtcdLeaderLost
         | Scenario::RedisCutOff
-        | Scenario::SentinelLost
-        | Scenario::HaproxyReloaded => {
+        | Scenario::SentinelLost => {
             return Err(ChaosError::Needs { scenario: scenario.name(), need: "the topology ha" });
         }
     }
@@ -114,22 +124,21 @@ async fn killed(stage: &Stage, service: Service) -> Result<()> {
     process.kill().await?;
     sleep(SERVICE_AWAY).await;
     process.start().await?;
-    stage.system.wait_ready(&name).await
+    stage.wait_ready(&name).await
 }
 
 async fn rolled(stage: &Stage, service: Service) -> Result<()> {
-    for name in stage.system.names(service) {
+    for name in stage.names(service) {
         stage.system.process(&name)?.restart().await?;
-        stage.system.wait_ready(&name).await?;
+        stage.wait_ready(&name).await?;
     }
     Ok(())
 }
 
 /// The write-ahead log has no room: Postgres ends itself, and cannot start until it has.
 async fn fill_postgres(stage: &Stage) -> Result<()> {
-    let (disk, postgres) = (stage.breakable.disk.as_ref(), stage.stores()?.postgres());
-    let need = "a file system of its own";
-    let disk = disk.ok_or(ChaosError::Needs { scenario: Scenario::PostgresFull.name(), need })?;
+    let postgres = stage.stores()?.postgres();
+    let disk = stage.disk(postgres.process().name())?;
     disk.fill().await?;
     sleep(BAD_TIMES).await;
     disk.free().await?;

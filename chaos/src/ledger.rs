@@ -39,7 +39,7 @@ impl Ledger {
         time: &Timeline,
         sent: &[Sent],
     ) -> Result<Self> {
-        stage.system.wait_until_drained(DRAIN).await?;
+        stage.wait_until_drained(DRAIN).await?;
         let accepted: Vec<&Sent> = sent.iter().filter(|sent| sent.is_accepted()).collect();
         let deliveries: HashSet<String> = accepted.iter().map(|sent| sent.delivery.to_string()).collect();
         // What was lost on the way to the database nobody can be told of.
@@ -66,7 +66,7 @@ impl Ledger {
             doubled,
             notices_lost: missing(&deliveries, receiver, traffic),
             notices_doubled: notices.again,
-            violation: stage.system.verify().await.err().map(|error| error.to_string()),
+            violation: stage.verify().await.err().map(|error| error.to_string()),
         })
     }
 }

@@ -15,6 +15,8 @@ use crate::scenario::{Scenario, Setting};
 pub(crate) struct Report {
     setting: Setting,
     scenarios: Vec<(Scenario, Vec<Figures>, Vec<String>)>,
+    /// Which were not run, and what they need.
+    left_out: Vec<(Scenario, &'static str)>,
 }
 
 /// A figure's name in the file, and where it is.
@@ -62,7 +64,7 @@ pub(crate) struct MachineOf {
 
 impl Report {
     pub(crate) fn new(setting: Setting) -> Self {
-        Self { setting, scenarios: Vec::new() }
+        Self { setting, scenarios: Vec::new(), left_out: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, scenario: Scenario, figures: Figures, broken: Vec<String>) {
@@ -73,6 +75,11 @@ impl Report {
             }
             None => self.scenarios.push((scenario, vec![figures], broken)),
         }
+    }
+
+    /// Notes what could not be run, and what it needs.
+    pub(crate) fn leave_out(&mut self, scenario: Scenario, need: &'static str) {
+        self.left_out.push((scenario, need));
     }
 
     /// The promises that were broken, with the scenario.
@@ -86,12 +93,14 @@ impl Report {
     pub(crate) async fn json(&self, date: String) -> Value {
         let scenarios: Map<String, Value> =
             self.scenarios.iter().map(|(scenario, runs, _)| (scenario.name().to_owned(), summary(runs))).collect();
+        let left_out: Vec<&str> = self.left_out.iter().map(|(scenario, _)| scenario.name()).collect();
         json!({
             "machine": Machine::this(),
             "commit": commit().await,
             "date": date,
             "topology": self.setting.name(),
             "scenarios": scenarios,
+            "left_out": left_out,
         })
     }
 }
@@ -167,6 +176,9 @@ impl fmt::Display for Report {
                 writeln!(f, "  BROKEN: {broken}")?;
             }
         }
+        for (scenario, need) in &self.left_out {
+            writeln!(f, "{:<18} LEFT OUT: needs {need}", scenario.name())?;
+        }
         write!(
             f,
             "\nTimes are medians; the longest time without an accepted webhook, an answered read, an applied event, a notice.\n\
@@ -217,5 +229,13 @@ mod tests {
         report.add(Scenario::RedisKilled, run(1.0, 2), vec!["2 deliveries are lost".to_owned()]);
         assert_eq!(report.broken().collect::<Vec<_>>(), ["redis-killed: 2 deliveries are lost"]);
         assert!(report.to_string().contains("BROKEN: 2 deliveries"));
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_by_name() {
+        let mut report = Report::new(Setting::Ha);
+        report.leave_out(Scenario::RedisCutOff, "root");
+        assert!(report.to_string().contains("redis-cut-off      LEFT OUT: needs root"), "{report}");
+        assert_eq!(report.broken().count(), 0);
     }
 }

@@ -32,13 +32,13 @@ pub(crate) async fn run(setting: Setting, scenario: Scenario, stage: &Stage, rat
     let traffic = Traffic::new(system.url(), &stage.key, system.token(), random_name(), rate)?;
     traffic.warm_up().await?;
     let incident = poll::until("an incident to read", FIRST_INCIDENT, async || traffic.any_incident().await).await?;
-    system.wait_until_drained(FIRST_INCIDENT).await?;
+    stage.wait_until_drained(FIRST_INCIDENT).await?;
     stage.receiver.clear();
 
     let (time, ended) = (Arc::new(Timeline::start()), CancellationToken::new());
     let webhooks = tokio::spawn(Arc::clone(&traffic).webhooks(Arc::clone(&time), ended.clone()));
     let reads = tokio::spawn(Arc::clone(&traffic).reads(Arc::clone(&time), incident, ended.clone()));
-    let probes = tokio::spawn(Probes::watch(system.services(), Arc::clone(&time), ended.clone()));
+    let probes = tokio::spawn(Probes::watch(system.service_urls(), Arc::clone(&time), ended.clone()));
     sleep(STEADY).await;
     let happened = fault::happen(scenario, stage, &time).await;
     if happened.is_ok() {
@@ -48,10 +48,10 @@ pub(crate) async fn run(setting: Setting, scenario: Scenario, stage: &Stage, rat
     ended.cancel();
     let (sent, reads, probes) = tokio::try_join!(webhooks, reads, probes).map_err(lost_task)?;
     happened?;
-    system.settle().await?;
+    stage.settle().await?;
     let ledger = Ledger::close(stage, &traffic, &stage.receiver, &time, &sent).await?;
     let seen = Seen { sent, reads, probes: probes?, ledger, marks: time.marks() };
-    let touched: BTreeSet<String> = scenario.touches().map(|service| system.names(service)).unwrap_or_default();
+    let touched: BTreeSet<String> = scenario.touches().map(|service| stage.names(service)).unwrap_or_default();
     let figures = seen.figures(scenario.promises(setting), &touched);
     Ok((seen, figures))
 }

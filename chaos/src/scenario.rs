@@ -66,6 +66,7 @@ impl Scenario {
         Self::RedisCutOff,
         Self::SentinelLost,
         Self::RedisEmptied,
+        Self::RedisFull,
         Self::BothStoresDown,
         Self::IngestKilled,
         Self::WorkerKilled,
@@ -79,7 +80,6 @@ impl Scenario {
         Self::ClockJump,
         Self::SlowNetwork,
         Self::PostgresFull,
-        Self::RedisFull,
     ];
 
     /// Its name.
@@ -126,7 +126,9 @@ impl Scenario {
             (Self::PostgresCutOff, _) => "the primary's Postgres and Patroni are cut off the network for 12 s",
             (Self::SyncStandbyLost, _) => "the synchronous standby is killed, and started again 6 s later",
             (Self::EtcdLeaderLost, _) => "the leader of etcd is killed, and started again 4 s later",
-            (Self::PostgresFull, _) => "the disk of Postgres is full for 5 s (needs root, for a small file system)",
+            (Self::PostgresFull, _) => {
+                "the disk of the Postgres that leads is full for 5 s (needs root, for a small file system)"
+            }
             (Self::RedisKilled, Setting::Single) => "Redis is killed, and started again 3 s later",
             (Self::RedisKilled, Setting::Ha) => "the primary Redis is killed, and started again 6 s later",
             (Self::RedisPaused, Setting::Single) => "Redis keeps its connections and answers nothing for 3 s",
@@ -136,8 +138,11 @@ impl Scenario {
             }
             (Self::SentinelLost, _) => "a Sentinel is killed, and started again 4 s later",
             (Self::RedisEmptied, _) => "FLUSHALL: everything in Redis is gone",
-            (Self::RedisFull, _) => "Redis has no memory left for 3 s, and evicts nothing",
-            (Self::BothStoresDown, _) => "Redis and Postgres are killed, and started again 3 s later",
+            (Self::RedisFull, _) => "the Redis that leads has no memory left for 3 s, and evicts nothing",
+            (Self::BothStoresDown, Setting::Single) => "Redis and Postgres are killed, and started again 3 s later",
+            (Self::BothStoresDown, Setting::Ha) => {
+                "every Redis and every Postgres is killed, and started again 3 s later"
+            }
             (Self::IngestKilled, _) => "one of two ingest is killed, and started again 2 s later",
             (Self::WorkerKilled, _) => "one of two workers is killed, and started again 2 s later",
             (Self::NotifierKilled, _) => "one of two notifiers is killed, and started again 2 s later",
@@ -154,7 +159,7 @@ impl Scenario {
         }
     }
 
-    /// Whether it exists there: some need a failover, and some stores that are this program's to break.
+    /// Whether it exists there: some need a failover.
     pub(crate) const fn is_in(self, setting: Setting) -> bool {
         match self {
             Self::PostgresNodeKilled
@@ -162,34 +167,29 @@ impl Scenario {
             | Self::SyncStandbyLost
             | Self::EtcdLeaderLost
             | Self::RedisCutOff
-            | Self::SentinelLost
-            | Self::HaproxyReloaded => matches!(setting, Setting::Ha),
-            Self::PostgresFull | Self::RedisFull | Self::BothStoresDown | Self::ClockJump | Self::SlowNetwork => {
-                matches!(setting, Setting::Single)
-            }
+            | Self::SentinelLost => matches!(setting, Setting::Ha),
             _ => true,
         }
     }
 
-    /// Whether it is of the quick half.
+    /// Whether it is of the quick half: of each kind at least one, and of those the ones that take little time.
     pub(crate) const fn is_quick(self) -> bool {
-        !matches!(
+        matches!(
             self,
-            Self::PostgresFull
-                | Self::PostgresCutOff
-                | Self::PostgresPaused
-                | Self::ClockJump
-                | Self::NotifierRolled
-                | Self::ApiKilled
+            Self::PostgresKilled
+                | Self::EtcdLeaderLost
+                | Self::RedisKilled
+                | Self::RedisCutOff
+                | Self::RedisEmptied
+                | Self::RedisFull
+                | Self::BothStoresDown
+                | Self::IngestKilled
+                | Self::WorkerKilled
                 | Self::NotifierKilled
-                | Self::SyncStandbyLost
-                | Self::SentinelLost
+                | Self::IngestRolled
+                | Self::ApiRolled
+                | Self::HaproxyReloaded
         )
-    }
-
-    /// Whether it is among the few of every run of the tests.
-    pub(crate) const fn is_smoke(self) -> bool {
-        matches!(self, Self::PostgresKilled | Self::RedisPaused | Self::IngestRolled | Self::WorkerKilled)
     }
 
     /// Whether it needs a system that was started for it.
@@ -197,9 +197,14 @@ impl Scenario {
         matches!(self, Self::PostgresFull | Self::ClockJump | Self::SlowNetwork)
     }
 
-    /// Whether it is stores that break, or what leads to them.
+    /// Whether each store must have a network of its own.
+    pub(crate) const fn needs_networks(self) -> bool {
+        matches!(self, Self::PostgresCutOff | Self::RedisCutOff | Self::SlowNetwork)
+    }
+
+    /// Whether it happens to stores, of which there are more in one topology than in the other.
     pub(crate) const fn is_of_stores(self) -> bool {
-        self.touches().is_none()
+        self.touches().is_none() && !matches!(self, Self::HaproxyReloaded | Self::ClockJump | Self::SlowNetwork)
     }
 
     /// The service that is touched, and so is not asked whether it is alive.
@@ -218,12 +223,12 @@ impl Scenario {
         let all = Promises::all();
         match (self, setting) {
             // Nothing takes its place.
-            (Self::BothStoresDown, Setting::Single) => {
-                all.accepting_waits().reads_wait().applying_waits().notices_may_double()
-            }
+            (Self::BothStoresDown, _) => all.accepting_waits().reads_wait().applying_waits().notices_may_double(),
             (Self::PostgresKilled | Self::PostgresPaused | Self::PostgresFull, Setting::Single) => {
                 all.reads_wait().applying_waits().notices_may_double()
             }
+            // It leads on, and writes nothing; those who follow can be read.
+            (Self::PostgresFull, Setting::Ha) => all.applying_waits().notices_may_double(),
             // What it held has no answer; the sender sends it again.
             (Self::IngestKilled, _) => all.some_requests_break(),
             (Self::ApiKilled, _) => all.some_reads_break(),

@@ -1,21 +1,23 @@
 //! The system that is broken, with its receiver and whatever breaks it.
 
-mod system;
+mod rest;
 
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use futures_util::future::try_join_all;
 use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
 use tocsin_testbed::doubles::Recorder;
 use tocsin_testbed::ha::Ha;
 use tocsin_testbed::stores::migrate;
-use tocsin_testbed::{Database, KeySpace, Service, Stores, Tenant, Topology};
+use tocsin_testbed::{Database, KeySpace, Service, Stores, System, Tenant, Topology};
 use tokio::process::Command;
 
-pub(crate) use self::system::System;
 use crate::error::{ChaosError, Result};
 use crate::scenario::{Scenario, Setting};
-use crate::wire::Wire;
+use crate::wire::{Quality, Wire};
 
 /// Of each service.
 const EACH: usize = 2;
@@ -28,24 +30,27 @@ pub(crate) const CLOCK_FILE: &str = "clock";
 /// Where Debian keeps it, below the folder of the machine's architecture.
 const FAKETIME: &str = "faketime/libfaketime.so.1";
 
+/// What stores are cut off from, and what only root can make.
+const NETWORKS: &str = "root, for stores with networks of their own";
+
 /// A running system with its receiver.
 pub(crate) struct Stage {
     pub(crate) system: System,
     pub(crate) receiver: Recorder,
     pub(crate) key: String,
     folder: PathBuf,
-    pub(crate) breakable: Breakable,
+    breakable: Breakable,
 }
 
 /// What some scenarios break, and others do not have.
 #[derive(Default)]
-pub(crate) struct Breakable {
+struct Breakable {
     /// By which the system reaches its stores.
-    pub(crate) wires: Vec<Wire>,
+    wires: Vec<Wire>,
     /// When they are not the topology's.
     stores: Option<Stores>,
-    /// Of Postgres.
-    pub(crate) disk: Option<Disk>,
+    /// Of each Postgres.
+    disks: Vec<Disk>,
 }
 
 impl Stage {
@@ -57,9 +62,19 @@ impl Stage {
         let mut breakable = Breakable::default();
         let system = match setting {
             Setting::Single => System::Single(Box::new(single(scenario, folder, config, &mut breakable).await?)),
-            Setting::Ha => System::Ha(Box::new(Ha::builder().folder(folder).config_text(config).start().await?)),
+            Setting::Ha => System::Ha(Box::new(ha(scenario, folder, config, &mut breakable).await?)),
         };
         Ok(Self { system, receiver, key, folder: folder.to_owned(), breakable })
+    }
+
+    /// Whether this machine gives what the scenario needs.
+    pub(crate) fn check(&self, scenario: Scenario) -> Result<()> {
+        match &self.system {
+            System::Ha(ha) if scenario.needs_networks() && !ha.has_networks() => {
+                Err(ChaosError::Needs { scenario: scenario.name(), need: NETWORKS })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Its stores.
@@ -69,6 +84,19 @@ impl Stage {
             System::Ha(_) => None,
         };
         own.ok_or(ChaosError::Needs { scenario: "this", need: "the topology single" })
+    }
+
+    /// The disk of a Postgres.
+    pub(crate) fn disk(&self, postgres: &str) -> Result<&Disk> {
+        let disk = self.breakable.disks.iter().find(|disk| disk.folder.ends_with(postgres));
+        disk.ok_or(ChaosError::Needs { scenario: Scenario::PostgresFull.name(), need: "a file system of its own" })
+    }
+
+    /// Makes the wires slow, or quick again.
+    pub(crate) fn set_wires(&self, quality: Quality) {
+        for wire in &self.breakable.wires {
+            wire.set(quality);
+        }
     }
 
     /// The folder with its data and logs.
@@ -94,7 +122,7 @@ impl Stage {
         if let Some(stores) = &self.breakable.stores {
             stores.stop().await?;
         }
-        if let Some(disk) = self.breakable.disk {
+        for disk in self.breakable.disks {
             disk.unmount().await?;
         }
         Ok(())
@@ -112,8 +140,9 @@ async fn single(scenario: Scenario, folder: &Path, config: String, breakable: &m
             let own = Stores::start(folder).await?;
             migrate(&own.postgres().url()).await?;
             let (redis, postgres) = (own.redis().url(), own.postgres().url());
-            let redis_wire = Wire::open(port_of(&redis)?).await?;
-            let postgres_wire = Wire::open(port_of(&postgres)?).await?;
+            let here = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let redis_wire = Wire::open(here(port_of(&redis)?)).await?;
+            let postgres_wire = Wire::open(here(port_of(&postgres)?)).await?;
             let keys = KeySpace::at(through(&redis, &redis_wire)?, "tocsin");
             let tenant = Tenant::new(keys, Database::at(through(&postgres, &postgres_wire)?));
             breakable.wires.extend([redis_wire, postgres_wire]);
@@ -121,13 +150,60 @@ async fn single(scenario: Scenario, folder: &Path, config: String, breakable: &m
             builder.tenant(tenant)
         }
         Scenario::PostgresFull => {
-            breakable.disk = Some(Disk::mount(&folder.join("postgres")).await?);
+            breakable.disks.push(Disk::mount(&folder.join("postgres")).await?);
             builder.own_stores()
         }
-        Scenario::ClockJump => with_a_clock(builder.own_stores(), folder)?,
+        Scenario::ClockJump => {
+            let builder = builder.own_stores();
+            clocks(folder)?
+                .into_iter()
+                .fold(builder, |builder, (name, variable, value)| builder.env_for_process(name, variable, value))
+        }
         _ => builder.own_stores(),
     };
     Ok(builder.start().await?)
+}
+
+/// Three of each store, as this scenario needs them.
+async fn ha(scenario: Scenario, folder: &Path, config: String, breakable: &mut Breakable) -> Result<Ha> {
+    let mut builder = Ha::builder().folder(folder).config_text(config);
+    match scenario {
+        Scenario::PostgresFull => {
+            // Who will lead is not known yet.
+            for number in 1..=3 {
+                breakable.disks.push(Disk::mount(&folder.join(format!("postgres-{number}"))).await?);
+            }
+        }
+        Scenario::ClockJump => {
+            for (name, variable, value) in clocks(folder)? {
+                builder = builder.env_for_process(name, variable, value);
+            }
+        }
+        _ => {}
+    }
+    let ha = builder.start().await?;
+    if scenario == Scenario::SlowNetwork {
+        breakable.wires = wires(&ha).await?;
+    }
+    Ok(ha)
+}
+
+/// Puts wires before every Redis and Postgres, and has the services connect again, through them. What the stores have among
+/// themselves stays as it is, until they connect again.
+async fn wires(ha: &Ha) -> Result<Vec<Wire>> {
+    if !ha.has_networks() {
+        return Err(ChaosError::Needs { scenario: Scenario::SlowNetwork.name(), need: NETWORKS });
+    }
+    let mut wires = Vec::new();
+    for store in ha.nodes().into_iter().filter(|name| name.starts_with("redis-") || name.starts_with("postgres-")) {
+        let (namespace, address) = ha.network_of(&store)?;
+        let wire = Wire::open_within(&namespace, address).await?;
+        ha.redirect(&store, wire.port()).await?;
+        wires.push(wire);
+    }
+    try_join_all(ha.service_urls().iter().map(|(name, _)| ha.restart(name))).await?;
+    ha.front_door().wait_ready().await?;
+    Ok(wires)
 }
 
 /// A small file system of its own.
@@ -180,11 +256,9 @@ impl Drop for Disk {
     }
 }
 
-/// The first of each service runs by a clock that a file sets right or wrong; the others by that of the machine.
-fn with_a_clock(
-    mut builder: tocsin_testbed::topology::TopologyBuilder,
-    folder: &Path,
-) -> Result<tocsin_testbed::topology::TopologyBuilder> {
+/// The first of each service runs by a clock that a file sets right or wrong; the others by that of the machine. Gives their
+/// names, and the variables that make them do so.
+fn clocks(folder: &Path) -> Result<Vec<(String, &'static str, OsString)>> {
     let library = std::fs::read_dir("/usr/lib")
         .into_iter()
         .flatten()
@@ -193,6 +267,7 @@ fn with_a_clock(
         .find(|path| path.is_file());
     let need = "libfaketime: apt-get install libfaketime";
     let library = library.ok_or(ChaosError::Needs { scenario: Scenario::ClockJump.name(), need })?;
+    let mut variables = Vec::new();
     for service in Service::ALL {
         let clock = folder.join(format!("{CLOCK_FILE}-{service}-1"));
         std::fs::write(&clock, "+0s\n").map_err(ChaosError::file("write", &clock))?;
@@ -205,10 +280,10 @@ fn with_a_clock(
             // Timers run by another clock, which does not jump on a real machine either.
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".as_ref()),
         ] {
-            builder = builder.env_for_process(&name, variable, value);
+            variables.push((name.clone(), variable, value.to_owned()));
         }
     }
-    Ok(builder)
+    Ok(variables)
 }
 
 /// An integration without a limit, and an incident with a notice of its own for each alert.

@@ -3,14 +3,18 @@
 //! A lost segment is one that TCP sends again when its acknowledgement is missing, 200 ms later at first, and what comes after
 //! it waits. That, and the delay of each direction, is what is done here, on what one read of a socket gives.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
+use std::{io, thread};
 
+use nix::sched::{CloneFlags, setns};
 use rand::Rng as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::runtime;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::{ChaosError, Result};
@@ -36,17 +40,40 @@ pub(crate) struct Quality {
 pub(crate) struct Wire {
     port: u16,
     quality: watch::Sender<Quality>,
-    listening: AbortHandle,
 }
 
 impl Wire {
-    /// Opens one to this address of this machine, without delay.
-    pub(crate) async fn open(to: u16) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(ChaosError::file("open", "a port"))?;
-        let port = listener.local_addr().map_err(ChaosError::file("ask for", "a port"))?.port();
+    /// Opens one, without delay, to a server on this machine, at the server's own address.
+    pub(crate) async fn open(to: SocketAddr) -> Result<Self> {
         let (quality, of_connections) = watch::channel(Quality::default());
-        let listening = tokio::spawn(listen(listener, SocketAddr::from((Ipv4Addr::LOCALHOST, to)), of_connections));
-        Ok(Self { port, quality, listening: listening.abort_handle() })
+        let (opened, port) = oneshot::channel();
+        tokio::spawn(serve(to, of_connections, opened));
+        Self::opened(port, quality).await
+    }
+
+    /// The same in a network namespace, whose file this is. A socket belongs to the namespace of the thread that makes it, so
+    /// the wire has a thread of its own.
+    pub(crate) async fn open_within(namespace: &Path, to: SocketAddr) -> Result<Self> {
+        let file = std::fs::File::open(namespace).map_err(ChaosError::file("open", namespace))?;
+        let (quality, of_connections) = watch::channel(Quality::default());
+        let (opened, port) = oneshot::channel();
+        let work = move || {
+            let runtime = setns(file, CloneFlags::CLONE_NEWNET)
+                .map_err(io::Error::from)
+                .and_then(|()| runtime::Builder::new_current_thread().enable_all().build());
+            match runtime {
+                Ok(runtime) => runtime.block_on(serve(to, of_connections, opened)),
+                // Nobody waits for it any more when this fails.
+                Err(error) => drop(opened.send(Err(error))),
+            }
+        };
+        thread::Builder::new().name("wire".to_owned()).spawn(work).map_err(ChaosError::file("start", "a thread"))?;
+        Self::opened(port, quality).await
+    }
+
+    async fn opened(port: oneshot::Receiver<io::Result<u16>>, quality: watch::Sender<Quality>) -> Result<Self> {
+        let port = port.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()));
+        Ok(Self { port: port.map_err(ChaosError::file("open", "a port"))?, quality })
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -59,9 +86,19 @@ impl Wire {
     }
 }
 
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.listening.abort();
+/// Says which port it has opened, and leads what comes there to a server until the other end of `quality` is dropped.
+async fn serve(to: SocketAddr, mut quality: watch::Receiver<Quality>, opened: oneshot::Sender<io::Result<u16>>) {
+    let listener = TcpListener::bind((to.ip(), 0)).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+    let (port, listener) = match listener {
+        Ok((address, listener)) => (Ok(address.port()), Some(listener)),
+        Err(error) => (Err(error), None),
+    };
+    let (Ok(()), Some(listener)) = (opened.send(port), listener) else { return };
+    let of_connections = quality.clone();
+    let dropped = async { while quality.changed().await.is_ok() {} };
+    tokio::select! {
+        () = listen(listener, to, of_connections) => {}
+        () = dropped => {}
     }
 }
 
@@ -111,12 +148,14 @@ async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[tokio::test]
     async fn a_slow_wire_delays_and_loses_nothing() {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let wire = Wire::open(server.local_addr().unwrap().port()).await.unwrap();
+        let wire = Wire::open(server.local_addr().unwrap()).await.unwrap();
         wire.set(Quality { delay: Duration::from_millis(30), loss: 0.5 });
         let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, wire.port())).await.unwrap();
         let (mut peer, _) = server.accept().await.unwrap();

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use tocsin_testbed::ha::Ha;
 use tokio::time::sleep;
 
+use super::{BAD_TIMES, STORE_AWAY};
 use crate::error::{ChaosError, Result};
 use crate::scenario::Scenario;
+use crate::stage::Stage;
 use crate::timeline::Timeline;
 
 /// How long a Postgres and its Patroni are away: longer than a failover takes.
@@ -17,12 +20,9 @@ const REDIS_AWAY: Duration = Duration::from_secs(6);
 const PARTITION: Duration = Duration::from_secs(8);
 /// How long one of those is away that only watch.
 const WATCHER_AWAY: Duration = Duration::from_secs(4);
-/// Time between two reloads, and how many there are.
-const RELOAD_EVERY: Duration = Duration::from_secs(1);
-const RELOADS: usize = 3;
 
 /// Lets it happen, and makes it whole. It begins when it is known who leads.
-pub(super) async fn happen(scenario: Scenario, ha: &Ha, time: &Timeline) -> Result<()> {
+pub(super) async fn happen(scenario: Scenario, (stage, ha): (&Stage, &Ha), time: &Timeline) -> Result<()> {
     match scenario {
         Scenario::PostgresKilled => {
             let primary = ha.postgres_primary().await?;
@@ -41,6 +41,15 @@ pub(super) async fn happen(scenario: Scenario, ha: &Ha, time: &Timeline) -> Resu
             sleep(NODE_AWAY).await;
             ha.heal(&primary).await?;
         }
+        Scenario::PostgresFull => {
+            let primary = ha.postgres_primary().await?;
+            let disk = stage.disk(&primary)?;
+            time.mark_begun();
+            disk.fill().await?;
+            sleep(BAD_TIMES).await;
+            disk.free().await?;
+            ha.wait_ready(&primary).await?;
+        }
         Scenario::SyncStandbyLost => killed((ha, time), &ha.postgres_sync_standby().await?, REDIS_AWAY).await?,
         Scenario::EtcdLeaderLost => killed((ha, time), &ha.etcd_leader().await?, WATCHER_AWAY).await?,
         Scenario::RedisKilled => killed((ha, time), &ha.redis_primary().await?, REDIS_AWAY).await?,
@@ -57,15 +66,33 @@ pub(super) async fn happen(scenario: Scenario, ha: &Ha, time: &Timeline) -> Resu
             time.mark_begun();
             keys.redis(["FLUSHALL"]).await?;
         }
-        Scenario::SentinelLost => killed((ha, time), "sentinel-1", WATCHER_AWAY).await?,
-        Scenario::HaproxyReloaded => {
-            for _ in 0..RELOADS {
-                ha.reload_haproxy().await?;
-                sleep(RELOAD_EVERY).await;
-            }
+        Scenario::RedisFull => {
+            let keys = ha.keys().await?;
+            time.mark_begun();
+            keys.redis(["CONFIG", "SET", "maxmemory", "1"]).await?;
+            sleep(STORE_AWAY).await;
+            keys.redis(["CONFIG", "SET", "maxmemory", "0"]).await?;
         }
+        Scenario::BothStoresDown => both_down(ha, time).await?,
+        Scenario::SentinelLost => killed((ha, time), "sentinel-1", WATCHER_AWAY).await?,
         other => return Err(ChaosError::Needs { scenario: other.name(), need: "the topology single" }),
     }
+    Ok(())
+}
+
+/// Every Postgres and every Redis at once. The Redis that led is started before the others: what no replica has acknowledged
+/// yet is on it alone.
+async fn both_down(ha: &Ha, time: &Timeline) -> Result<()> {
+    let of = |kind: &str| ha.nodes().into_iter().filter(|name| name.starts_with(kind)).collect::<Vec<_>>();
+    let (postgres, primary, redis) = (of("postgres-"), ha.redis_primary().await?, of("redis-"));
+    time.mark_begun();
+    try_join_all(redis.iter().chain(&postgres).map(|node| ha.kill(node))).await?;
+    sleep(STORE_AWAY).await;
+    let start_redis = async {
+        ha.start_node(&primary).await?;
+        try_join_all(redis.iter().filter(|node| **node != primary).map(|node| ha.start_node(node))).await
+    };
+    tokio::try_join!(start_redis, try_join_all(postgres.iter().map(|node| ha.start_node(node))))?;
     Ok(())
 }
 

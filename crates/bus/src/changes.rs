@@ -11,7 +11,7 @@ use redis::AsyncCommands as _;
 use redis::streams::{StreamId, StreamRangeReply, StreamReadOptions, StreamReadReply};
 use tocsin_shared::{IncidentId, SilenceId};
 
-use crate::connection::{Connections, Probe, pool, within};
+use crate::connection::{Pool, Probe, within};
 use crate::{BusConfig, BusError, keys};
 
 /// Most ids of one kind in an entry.
@@ -89,7 +89,7 @@ fn split<T: FromStr>(text: &str) -> Option<Vec<T>> {
 /// The reading end. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Changes {
-    pool: bb8::Pool<Connections>,
+    pool: Pool,
     timeout: Duration,
     key: String,
 }
@@ -97,7 +97,7 @@ pub struct Changes {
 impl Changes {
     /// Connects when first used.
     pub fn new(config: &BusConfig) -> Result<Self, BusError> {
-        let pool = pool(config, CONNECTIONS, Probe::Never)?;
+        let pool = Pool::new(config, CONNECTIONS, Probe::Never)?;
         Ok(Self { pool, timeout: config.command_timeout, key: keys::changes(&config.prefix) })
     }
 

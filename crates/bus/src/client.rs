@@ -14,7 +14,7 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::sentinel::Primary;
+use crate::sentinel::{Known, Primary};
 use crate::{BusConfig, BusError};
 
 /// Shortest and longest wait between two attempts to reconnect.
@@ -27,6 +27,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Link {
     client: watch::Receiver<Option<Client>>,
+    /// Who leads, where Sentinels say so.
+    primary: Option<watch::Receiver<Known>>,
     timeout: Duration,
     _driver: Arc<Driver>,
 }
@@ -58,17 +60,17 @@ impl Link {
         redis.fail_fast = false;
         let timeout = config.command_timeout;
         let (sender, client) = watch::channel(None);
-        let driver = if let Some(sentinels) = &config.sentinels {
-            let primaries = sentinels.primary(&config.url)?;
+        let primary = config.sentinels.as_ref().map(|sentinels| sentinels.primary(&config.url)).transpose()?;
+        let driver = if let Some(primary) = &primary {
             let mut following = JoinSet::new();
-            following.spawn(follow(redis, timeout, primaries, sender));
+            following.spawn(follow(redis, timeout, primary.clone(), sender));
             Driver::Following(following)
         } else {
             let (client, connected) = connect(redis, timeout)?;
             sender.send_replace(Some(client));
             Driver::Fixed(connected)
         };
-        Ok(Self { client, timeout, _driver: Arc::new(driver) })
+        Ok(Self { client, primary, timeout, _driver: Arc::new(driver) })
     }
 
     /// The client to use now. Waits for as long as a command may take while nobody is known to lead.
@@ -78,7 +80,13 @@ impl Link {
         }
         let mut clients = self.client.clone();
         let known = tokio::time::timeout(self.timeout, clients.wait_for(Option::is_some)).await;
-        known.ok().and_then(|client| client.ok()?.clone()).ok_or(BusError::NoPrimary)
+        known.ok().and_then(|client| client.ok()?.clone()).ok_or_else(|| self.nobody())
+    }
+
+    /// Why there is no client.
+    fn nobody(&self) -> BusError {
+        let known = self.primary.as_ref().map(|primary| primary.borrow().clone());
+        known.and_then(Result::err).map_or(BusError::NoPrimary, BusError::from)
     }
 
     /// Closes the connection, when all that was sent is answered.
@@ -97,13 +105,13 @@ impl Link {
 async fn follow(
     redis: Config,
     timeout: Duration,
-    mut primaries: watch::Receiver<Option<Primary>>,
+    mut primaries: watch::Receiver<Known>,
     clients: watch::Sender<Option<Client>>,
 ) {
     let mut _connected = None;
     loop {
         let primary = primaries.borrow_and_update().clone();
-        if let Some(Primary { host, port }) = primary {
+        if let Ok(Primary { host, port }) = primary {
             let server = ServerConfig::Centralized { server: Server::new(host, port) };
             match connect(Config { server, ..redis.clone() }, timeout) {
                 Ok((client, connected)) => {

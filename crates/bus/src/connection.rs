@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::sentinel::Primary;
+use crate::sentinel::{Known, Nobody};
 use crate::{BusConfig, BusError};
 
 /// Shortest and longest wait between two attempts to connect.
@@ -39,15 +39,41 @@ pub(crate) enum Probe {
     Taken,
 }
 
-/// A pool of at most `size` connections, which are opened when they are needed.
-pub(crate) fn pool(config: &BusConfig, size: u32, probe: Probe) -> Result<bb8::Pool<Connections>, BusError> {
-    Ok(bb8::Pool::builder()
-        .max_size(size)
-        .connection_timeout(config.command_timeout)
-        .test_on_check_out(true)
-        // `connect` tries again by itself, sooner than the pool would.
-        .retry_connection(false)
-        .build_unchecked(Connections::new(config, probe)?))
+/// At most so many connections, which are opened when they are needed.
+#[derive(Debug, Clone)]
+pub(crate) struct Pool {
+    inner: bb8::Pool<Connections>,
+    /// Who leads, if Sentinels say so.
+    primary: Option<watch::Receiver<Known>>,
+}
+
+impl Pool {
+    /// Opens nothing yet.
+    pub(crate) fn new(config: &BusConfig, size: u32, probe: Probe) -> Result<Self, BusError> {
+        let connections = Connections::new(config, probe)?;
+        let primary = connections.primary.clone();
+        let inner = bb8::Pool::builder()
+            .max_size(size)
+            .connection_timeout(config.command_timeout)
+            .test_on_check_out(true)
+            // `connect` tries again by itself, sooner than the pool would.
+            .retry_connection(false)
+            .build_unchecked(connections);
+        Ok(Self { inner, primary })
+    }
+
+    /// One that works, within the time of a command.
+    pub(crate) async fn get(&self) -> Result<bb8::PooledConnection<'_, Connections>, BusError> {
+        self.inner.get().await.map_err(|error| match error {
+            bb8::RunError::User(error) => error.into(),
+            bb8::RunError::TimedOut => self.nobody().map_or(BusError::Timeout, BusError::from),
+        })
+    }
+
+    /// Why nobody is known to lead, if so.
+    fn nobody(&self) -> Option<Nobody> {
+        self.primary.as_ref()?.borrow().as_ref().err().copied()
+    }
 }
 
 /// Makes connections for the pool.
@@ -55,7 +81,7 @@ pub(crate) fn pool(config: &BusConfig, size: u32, probe: Probe) -> Result<bb8::P
 pub(crate) struct Connections {
     redis: ConnectionInfo,
     /// Who leads, if Sentinels say so.
-    primary: Option<watch::Receiver<Option<Primary>>>,
+    primary: Option<watch::Receiver<Known>>,
     timeout: Duration,
     probe: Probe,
 }
@@ -74,8 +100,8 @@ impl Connections {
             None => (self.redis.clone(), None),
             Some(primary) => {
                 let mut primary = primary.clone();
-                let Some(to) = primary.borrow_and_update().clone() else {
-                    return Err((ErrorKind::Io, "the Sentinels name no primary").into());
+                let Ok(to) = primary.borrow_and_update().clone() else {
+                    return Err((ErrorKind::Io, "nobody is known to lead").into());
                 };
                 let address = ConnectionAddr::Tcp(to.host.clone(), to.port);
                 (self.redis.clone().set_addr(address), Some(Allegiance { primary }))
@@ -125,7 +151,7 @@ impl ManageConnection for Connections {
 /// To whom a connection leads: it is over when somebody else has become the primary.
 #[derive(Debug, Clone)]
 struct Allegiance {
-    primary: watch::Receiver<Option<Primary>>,
+    primary: watch::Receiver<Known>,
 }
 
 impl Allegiance {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use redis::streams::{StreamAutoClaimOptions, StreamAutoClaimReply, StreamId, StreamReadOptions, StreamReadReply};
 use redis::{AsyncCommands as _, Pipeline, Value};
 
-use crate::connection::{Connections, Probe, pool, within};
+use crate::connection::{Pool, Probe, within};
 use crate::{BusConfig, BusError, Stream};
 
 /// One connection that waits for entries, and two for acknowledging and taking over meanwhile.
@@ -27,7 +27,7 @@ const GIVEN: &str = "0";
 /// A member of a stream's consumer group. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Consumer {
-    pool: bb8::Pool<Connections>,
+    pool: Pool,
     command_timeout: Duration,
     key: String,
     group: &'static str,
@@ -87,7 +87,7 @@ impl Batch {
 impl Consumer {
     /// Makes this process `name` a member of `group`. Connects when first used.
     pub fn new(config: &BusConfig, stream: Stream, group: &'static str, name: &str) -> Result<Self, BusError> {
-        let pool = pool(config, CONNECTIONS, Probe::Never)?;
+        let pool = Pool::new(config, CONNECTIONS, Probe::Never)?;
         let key = stream.key(&config.prefix);
         Ok(Self { pool, command_timeout: config.command_timeout, key, group, name: name.to_owned() })
     }

@@ -23,6 +23,9 @@ pub enum BusError {
     /// Nobody is known to lead: the Sentinels do not answer, or name none. Nothing was sent.
     #[error("no Redis leads")]
     NoPrimary,
+    /// Nobody is known to lead, since the Sentinels refuse us. Nothing was sent.
+    #[error("the Sentinels refuse the login: check TOCSIN_REDIS_SENTINEL_USER and TOCSIN_REDIS_SENTINEL_PASSWORD")]
+    SentinelLogin,
     /// No answer came in time.
     #[error("Redis did not answer in time")]
     Timeout,
@@ -46,14 +49,5 @@ impl From<fred::error::Error> for BusError {
 impl From<redis::RedisError> for BusError {
     fn from(error: redis::RedisError) -> Self {
         if error.is_timeout() { Self::Timeout } else { Self::Consume(error) }
-    }
-}
-
-impl From<bb8::RunError<redis::RedisError>> for BusError {
-    fn from(error: bb8::RunError<redis::RedisError>) -> Self {
-        match error {
-            bb8::RunError::User(error) => error.into(),
-            bb8::RunError::TimedOut => Self::Timeout,
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use redis::AsyncCommands as _;
 use tocsin_shared::CommandId;
 
-use crate::connection::{Connections, Probe, pool};
+use crate::connection::{Pool, Probe};
 use crate::{BusConfig, BusError, keys};
 
 /// Most that wait at the same time.
@@ -17,7 +17,7 @@ const MAX_WAITING: u32 = 32;
 /// Where outcomes are awaited. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Outcomes {
-    pool: bb8::Pool<Connections>,
+    pool: Pool,
     prefix: String,
 }
 
@@ -25,7 +25,7 @@ impl Outcomes {
     /// Connects when first used.
     pub fn new(config: &BusConfig) -> Result<Self, BusError> {
         // People act now and then: between two actions Redis may have been restarted.
-        let pool = pool(config, MAX_WAITING, Probe::Taken)?;
+        let pool = Pool::new(config, MAX_WAITING, Probe::Taken)?;
         Ok(Self { pool, prefix: config.prefix.clone() })
     }
 
@@ -36,8 +36,8 @@ impl Outcomes {
         let taking = async {
             let mut connection = match self.pool.get().await {
                 Ok(connection) => connection,
-                Err(bb8::RunError::TimedOut) => return Ok(None),
-                Err(bb8::RunError::User(error)) => return Err(error.into()),
+                Err(BusError::Timeout) => return Ok(None),
+                Err(error) => return Err(error),
             };
             let popped: Option<[String; 2]> = connection.blpop(&key, timeout.as_secs_f64()).await?;
             Ok(popped.map(|[_key, outcome]| outcome))

@@ -25,6 +25,27 @@ pub(crate) struct Primary {
     pub(crate) port: u16,
 }
 
+/// Who leads, or why nobody is known to.
+pub(crate) type Known = Result<Primary, Nobody>;
+
+/// Why nobody is known to lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nobody {
+    /// No Sentinel has answered yet, or whom they name does not lead.
+    Unknown,
+    /// No Sentinel answers but those that refuse our login.
+    Refused,
+}
+
+impl From<Nobody> for BusError {
+    fn from(nobody: Nobody) -> Self {
+        match nobody {
+            Nobody::Unknown => Self::NoPrimary,
+            Nobody::Refused => Self::SentinelLogin,
+        }
+    }
+}
+
 impl fmt::Display for Primary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
@@ -37,7 +58,7 @@ pub struct Sentinels(Arc<Shared>);
 
 struct Shared {
     group: Group,
-    known: OnceLock<channel::Receiver<Option<Primary>>>,
+    known: OnceLock<channel::Receiver<Known>>,
 }
 
 /// Whom to ask for what.
@@ -59,7 +80,7 @@ impl Sentinels {
 
     /// Who leads now, and from now on. The first call starts the watcher, which goes on for as long as somebody listens.
     /// `url` has what is needed to log in at a Redis. Must be called on a tokio runtime.
-    pub(crate) fn primary(&self, url: &SecretString) -> Result<channel::Receiver<Option<Primary>>, BusError> {
+    pub(crate) fn primary(&self, url: &SecretString) -> Result<channel::Receiver<Known>, BusError> {
         if let Some(known) = self.0.known.get() {
             return Ok(known.clone());
         }

@@ -11,7 +11,7 @@ use redis::AsyncCommands as _;
 use redis::streams::StreamInfoGroupsReply;
 
 use crate::client::Link;
-use crate::connection::{Connections, Probe, pool, within};
+use crate::connection::{Pool, Probe, within};
 use crate::{BusConfig, BusError, Stream, keys};
 
 /// Time between two reports of a process.
@@ -84,7 +84,7 @@ pub struct StreamFigures {
 /// Reads what processes say of themselves, and how it goes with the streams. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Overview {
-    pool: bb8::Pool<Connections>,
+    pool: Pool,
     timeout: Duration,
     prefix: String,
 }
@@ -92,7 +92,7 @@ pub struct Overview {
 impl Overview {
     /// Connects when first used.
     pub fn new(config: &BusConfig) -> Result<Self, BusError> {
-        let pool = pool(config, CONNECTIONS, Probe::Taken)?;
+        let pool = Pool::new(config, CONNECTIONS, Probe::Taken)?;
         Ok(Self { pool, timeout: config.command_timeout, prefix: config.prefix.clone() })
     }
 

@@ -11,7 +11,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix_web::{App, HttpResponse, HttpServer, middleware, web};
+use actix_web::{App, HttpResponse, HttpServer, guard, middleware, web};
 
 pub use client::client_builder;
 use socket2::SockRef;
@@ -105,9 +105,9 @@ pub async fn serve(
             .wrap(middleware::from_fn(move |request, next| {
                 request::around(request, next, Rc::clone(&meters), Rc::clone(&draining))
             }))
-            .service(web::resource("/health").get(move || async move { health::health(version) }))
-            .service(web::resource("/ready").get(health::ready))
-            .service(web::resource("/metrics").get(metrics_page))
+            .service(web::resource("/health").route(read().to(move || async move { health::health(version) })))
+            .service(web::resource("/ready").route(read().to(health::ready)))
+            .service(web::resource("/metrics").route(read().to(metrics_page)))
             .configure(routes.clone())
             .default_service(web::to(nothing_here))
     })
@@ -127,6 +127,12 @@ pub async fn serve(
     });
     server.await?;
     Ok(())
+}
+
+/// A route for `GET`, and for `HEAD`: the server leaves the body out by itself.
+#[must_use]
+pub fn read() -> actix_web::Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// Listens with a queue that a storm of new connections does not overflow; the standard library's has 128 places.

@@ -21,7 +21,8 @@ mod slot;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -345,6 +346,29 @@ impl Ha {
     /// As [`Ha::cut_off`].
     pub async fn normal_network(&self, name: &str) -> Result<()> {
         self.network.normal(&self.node_with_network(name)?.name).await
+    }
+
+    /// The file of the network namespace of a Redis or Postgres, and where it listens there: for what is to be put in its way by
+    /// [`Ha::redirect`].
+    ///
+    /// # Errors
+    /// [`TestbedError::NoNetwork`] for what has no network of its own.
+    pub fn network_of(&self, name: &str) -> Result<(PathBuf, SocketAddr)> {
+        let no_network = || TestbedError::NoNetwork { name: name.to_owned() };
+        let node = self.node_with_network(name)?;
+        let namespace = self.network.namespace(name).ok_or_else(no_network)?;
+        let port = node.kind.port().ok_or_else(no_network)?;
+        let address = node.address.parse().map_err(|_| no_network())?;
+        Ok((namespace, SocketAddr::new(address, port)))
+    }
+
+    /// Leads all connections to a Redis or Postgres that are opened from now on to another port in its namespace.
+    ///
+    /// # Errors
+    /// As [`Ha::network_of`], or the kernel does not do that.
+    pub async fn redirect(&self, name: &str, port: u16) -> Result<()> {
+        let (_, address) = self.network_of(name)?;
+        self.network.redirect(name, address.port(), port).await
     }
 
     /// Has the front door read its configuration again: new processes take over, and old ones finish what they have.

@@ -32,6 +32,7 @@ pub mod ports;
 pub mod process;
 pub mod programs;
 pub mod stores;
+mod system;
 mod tenant;
 pub mod topology;
 
@@ -40,5 +41,6 @@ pub use ha::{Ha, HaBuilder};
 pub use ports::Port;
 pub use process::Process;
 pub use stores::{SharedStores, Stores};
+pub use system::System;
 pub use tenant::{Database, KeySpace, Tenant};
 pub use topology::{Service, Topology};

@@ -223,6 +223,12 @@ impl Topology {
         )
     }
 
+    /// Each service's own address, by its name.
+    #[must_use]
+    pub fn service_urls(&self) -> Vec<(String, String)> {
+        self.services.iter().map(|service| (service.process().name().to_owned(), service.url())).collect()
+    }
+
     /// Stops everything in the reverse order of starting: the front door, the services, then the stores that are its own.
     /// A process that was stopped before is no error.
     ///

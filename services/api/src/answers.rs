@@ -28,7 +28,7 @@ pub(crate) async fn finish(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let known = request.headers().get(IF_NONE_MATCH).cloned();
-    let is_read = matches!(*request.method(), Method::GET);
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let mut response = next.call(request).await?.map_into_boxed_body();
     // Here, because the server would write it without our headers.
     if let Some(problem) = response.response().error().and_then(|error| error.as_error::<Problem>()).cloned() {

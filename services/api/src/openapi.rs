@@ -11,6 +11,7 @@ pub(crate) mod schemas;
 
 use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route, web};
+use tocsin_service::http::read;
 
 pub(crate) use self::doc::Doc;
 pub(crate) use self::document::Document;
@@ -23,20 +24,22 @@ pub(crate) struct Table(Vec<Entry>);
 struct Entry {
     method: Method,
     path: &'static str,
-    route: Route,
+    /// None if it is served elsewhere.
+    route: Option<Route>,
     doc: Doc,
 }
 
-/// Registers a route: the method's name, and the method.
+/// Registers a route: what it is called here, its method, and of which requests it is.
 macro_rules! methods {
-    ($($name:ident $method:ident),+) => {
-        $(pub(crate) fn $name<F, Args>(&mut self, path: &'static str, handler: F, doc: Doc) -> &mut Self
+    ($($(#[$about:meta])* $name:ident $method:ident $route:expr,)+) => {
+        $($(#[$about])*
+        pub(crate) fn $name<F, Args>(&mut self, path: &'static str, handler: F, doc: Doc) -> &mut Self
         where
             F: Handler<Args>,
             Args: FromRequest + 'static,
             F::Output: Responder + 'static,
         {
-            let route = web::method(Method::$method).to(handler);
+            let route = Some($route.to(handler));
             self.0.push(Entry { method: Method::$method, path, route, doc });
             self
         })+
@@ -44,12 +47,27 @@ macro_rules! methods {
 }
 
 impl Table {
-    methods!(get GET, post POST, patch PATCH, delete DELETE);
+    methods! {
+        /// `HEAD` is answered as well.
+        get GET read(),
+        /// A `GET` whose answer has no end: `HEAD` would wait for it.
+        endless GET web::get(),
+        post POST web::post(),
+        patch PATCH web::patch(),
+        delete DELETE web::delete(),
+    }
+
+    /// Describes a route that every service has, and that is served with the server itself.
+    pub(crate) fn of_every_service(&mut self, path: &'static str, doc: Doc) -> &mut Self {
+        self.0.push(Entry { method: Method::GET, path, route: None, doc });
+        self
+    }
 
     /// Adds the routes, in their order: of two patterns that match, the first counts.
     pub(crate) fn add_to(self, app: &mut web::ServiceConfig) {
         let mut resources: Vec<(&str, actix_web::Resource)> = Vec::new();
         for Entry { path, route, .. } in self.0 {
+            let Some(route) = route else { continue };
             let at = resources.iter().position(|(known, _)| *known == path);
             let (_, resource) = at.map_or_else(|| (path, web::resource(path)), |at| resources.remove(at));
             let resource = (path, resource.route(route));

@@ -7,14 +7,16 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisError};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo as _, RedisError,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Notify, watch as channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::view::{Answer, choose};
-use super::{Group, Primary};
+use super::{Group, Known, Nobody, Primary};
 use crate::BusError;
 
 /// Longest that a Sentinel, or the Redis that it names, may take to answer.
@@ -39,6 +41,8 @@ pub(super) struct Watcher {
 struct Sentinel {
     client: Client,
     connection: Option<MultiplexedConnection>,
+    /// Whether it answered last that it does not let us in.
+    refuses: bool,
 }
 
 impl Watcher {
@@ -54,20 +58,20 @@ impl Watcher {
                     login = login.set_username(user);
                 }
             }
-            Ok(Sentinel { client: Client::open(info.set_redis_settings(login))?, connection: None })
+            Ok(Sentinel { client: Client::open(info.set_redis_settings(login))?, connection: None, refuses: false })
         };
         let sentinels = group.addresses.into_iter().map(sentinel).collect::<Result<_, _>>().map_err(address)?;
         Ok(Self { sentinels, name: group.name, redis })
     }
 
     /// Begins to watch. It ends when nobody listens any more.
-    pub(super) fn start(self) -> channel::Receiver<Option<Primary>> {
-        let (sender, receiver) = channel::channel(None);
+    pub(super) fn start(self) -> channel::Receiver<Known> {
+        let (sender, receiver) = channel::channel(Err(Nobody::Unknown));
         tokio::spawn(self.run(sender));
         receiver
     }
 
-    async fn run(mut self, known: channel::Sender<Option<Primary>>) {
+    async fn run(mut self, known: channel::Sender<Known>) {
         let switched = Arc::new(Notify::new());
         // Dropped with this task, which ends them.
         let mut listeners = JoinSet::new();
@@ -87,14 +91,17 @@ impl Watcher {
     }
 
     /// Asks everybody once. Whether there is a primary that says so itself.
-    async fn round(&mut self, known: &channel::Sender<Option<Primary>>, epoch: &mut Option<u64>) -> bool {
+    async fn round(&mut self, known: &channel::Sender<Known>, epoch: &mut Option<u64>) -> bool {
         let name = &self.name;
         let answers = join_all(self.sentinels.iter_mut().map(|sentinel| sentinel.ask(name))).await;
         let answers: Vec<Answer> = answers.into_iter().flatten().collect();
-        let current = known.borrow().clone();
+        let current = known.borrow().clone().ok();
         let chosen = choose(&answers, self.sentinels.len(), *epoch);
         // Without any Sentinel nothing changes: what leads goes on leading.
         let Some(candidate) = chosen.map(|answer| answer.primary.clone()).or_else(|| current.clone()) else {
+            let is_refused = answers.is_empty() && self.sentinels.iter().any(|sentinel| sentinel.refuses);
+            let nobody = if is_refused { Nobody::Refused } else { Nobody::Unknown };
+            known.send_if_modified(|known| std::mem::replace(known, Err(nobody)) != Err(nobody));
             return false;
         };
         if !self.leads(&candidate).await {
@@ -106,7 +113,7 @@ impl Watcher {
         }
         if current.as_ref() != Some(&candidate) {
             tracing::info!(primary = %candidate, epoch, "Redis has a primary");
-            known.send_replace(Some(candidate));
+            let _old = known.send_replace(Ok(candidate));
         }
         true
     }
@@ -143,15 +150,33 @@ impl Sentinel {
         match timeout(ANSWER_TIMEOUT, asking).await {
             Ok(Ok(((address, fields), connection))) => {
                 self.connection = Some(connection);
+                self.refuses = false;
                 Answer::read(address, &fields)
             }
             Ok(Err(error)) => {
-                tracing::debug!(%error, sentinel = %self.client.get_connection_info().addr(), "a Sentinel does not answer");
+                let sentinel = self.client.get_connection_info().addr();
+                let was_refusing = std::mem::replace(&mut self.refuses, is_refusal(&error));
+                if self.refuses && !was_refusing {
+                    tracing::error!(
+                        %sentinel,
+                        %error,
+                        "a Sentinel refuses the login: check TOCSIN_REDIS_SENTINEL_USER and TOCSIN_REDIS_SENTINEL_PASSWORD"
+                    );
+                }
+                tracing::debug!(%error, %sentinel, "a Sentinel does not answer");
                 None
             }
             Err(_elapsed) => None,
         }
     }
+}
+
+/// Whether a Sentinel says that it asks for another login, or that who logged in may not ask.
+fn is_refusal(error: &RedisError) -> bool {
+    let answers = error.clone().into_server_errors();
+    let codes = answers.iter().flat_map(|answers| answers.iter().map(|(_, answer)| answer.code()));
+    error.kind() == ErrorKind::AuthenticationFailed
+        || codes.into_iter().any(|code| matches!(code, "NOAUTH" | "WRONGPASS" | "NOPERM"))
 }
 
 /// Wakes the watcher when this Sentinel says that there is another primary. For as long as the watcher lives.

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tempfile::TempDir;
-use tocsin_bus::{EventLog, Sentinels};
+use tocsin_bus::{BusError, EventLog, Sentinels};
 use tocsin_shared::EventId;
 use tocsin_testbed::stores::{self, Redis};
 use tocsin_testbed::{KeySpace, Stores, poll};
@@ -25,8 +26,24 @@ struct Group {
     _folder: TempDir,
 }
 
+/// A user at the Sentinels who may do what services must, and the password of everybody there.
+const USER: &str = "services";
+const PASSWORD: &str = "only-for-sentinels";
+
+/// Who logs in at the Sentinels.
+type Login = (Option<String>, SecretString);
+
+fn login(user: Option<&str>, password: &str) -> Login {
+    (user.map(str::to_owned), password.into())
+}
+
 impl Group {
     async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// With a login if the Sentinels are to ask for one.
+    async fn start_with(login: Option<Login>) -> Self {
         let folder = TempDir::new_in(Stores::shared().unwrap().folder()).unwrap();
         let path = |name: &str| folder.path().join(name);
         let logs: &Path = folder.path();
@@ -34,14 +51,26 @@ impl Group {
         let one = Redis::start_replica("one", &path("one"), logs, &primary).await.unwrap();
         let two = Redis::start_replica("two", &path("two"), logs, &primary).await.unwrap();
         let replicas = [one, two];
-        let sentinels = stores::Sentinels::start(folder.path(), &primary, &replicas).await.unwrap();
+        let sentinels = if login.is_some() {
+            stores::Sentinels::start_guarded(folder.path(), &primary, &replicas, USER, PASSWORD).await.unwrap()
+        } else {
+            stores::Sentinels::start(folder.path(), &primary, &replicas).await.unwrap()
+        };
         sentinels.processes().next().unwrap().pause().await.unwrap();
-        // Nobody listens at the address itself: who leads is only known from Sentinels.
-        let keys = KeySpace::at("redis://127.0.0.1:9", "tocsin");
-        let named = Sentinels::new(sentinels.addresses(), sentinels.master().to_owned(), None);
-        let stage = Stage::new(keys, TIMEOUT).following(named);
+        let stage = Self::stage(&sentinels, login);
         let redis = [primary].into_iter().chain(replicas).collect();
         Self { stage, redis, sentinels, _folder: folder }
+    }
+
+    /// Nobody listens at the address itself: who leads is only known from Sentinels.
+    fn stage(sentinels: &stores::Sentinels, login: Option<Login>) -> Stage {
+        let named = Sentinels::new(sentinels.addresses(), sentinels.master().to_owned(), login);
+        Stage::new(KeySpace::at("redis://127.0.0.1:9", "tocsin"), TIMEOUT).following(named)
+    }
+
+    /// A process that has just started.
+    fn fresh(&self, login: Option<Login>) -> Stage {
+        Self::stage(&self.sentinels, login)
     }
 
     fn primary(&self) -> &Redis {
@@ -145,8 +174,58 @@ async fn without_any_sentinel_the_primary_stays_and_nobody_is_found_anew() {
         sentinel.kill().await.unwrap();
     }
     append(&log).await.unwrap();
-    let named = Sentinels::new(group.sentinels.addresses(), group.sentinels.master().to_owned(), None);
-    let other = Stage::new(KeySpace::at("redis://127.0.0.1:9", "tocsin"), TIMEOUT).following(named);
+    let other = group.fresh(None);
     let error = other.log(1).backlog().await.unwrap_err();
-    assert!(matches!(error, tocsin_bus::BusError::NoPrimary), "{error:?}");
+    assert!(matches!(error, BusError::NoPrimary), "{error:?}");
+}
+
+#[tokio::test]
+async fn sentinels_that_ask_for_a_password_are_followed_through_a_failover() {
+    let group = Group::start_with(Some(login(Some(USER), PASSWORD))).await;
+    let log = group.stage.log(1);
+    let mut acknowledged = HashSet::new();
+    acknowledged.insert(poll::until("the first append", DEADLINE, async || append(&log).await).await.unwrap());
+    // The default user needs the password alone.
+    let other = group.fresh(Some(login(None, PASSWORD)));
+    let other = other.log(1);
+    poll::until("another process to find the primary", DEADLINE, async || other.probe().await).await.unwrap();
+    group.primary().process().kill().await.unwrap();
+    group.elected().await;
+    acknowledged.insert(poll::until("appends to go on", FAILOVER, async || append(&log).await).await.unwrap());
+    receives(&group.stage, &acknowledged).await;
+}
+
+#[tokio::test]
+async fn a_login_that_sentinels_refuse_is_told_by_the_names_of_its_variables() {
+    let group = Group::start_with(Some(login(None, PASSWORD))).await;
+    let wrong = "not-the-password";
+    let logins = [
+        ("a wrong password", Some(login(None, wrong))),
+        ("a user whom they do not know", Some(login(Some("nobody"), wrong))),
+        ("none", None),
+    ];
+    for (what, login) in logins {
+        let stage = group.fresh(login);
+        let (log, consumer) = (stage.log(1), stage.consumer("one"));
+        // Before the first answer nobody leads yet.
+        let errors = poll::until("what is wrong", DEADLINE, async || {
+            let error = log.backlog().await.unwrap_err();
+            let read = consumer.read(1, BLOCK).await.unwrap_err();
+            let is_told = matches!(error, BusError::SentinelLogin);
+            let texts = [chain(&error), chain(&read)];
+            if is_told { Ok(texts) } else { Err(texts.join("; ")) }
+        })
+        .await
+        .unwrap();
+        for text in errors {
+            assert!(text.contains("TOCSIN_REDIS_SENTINEL_PASSWORD"), "{what}: {text}");
+            assert!(!text.contains(wrong), "{what}: {text}");
+        }
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

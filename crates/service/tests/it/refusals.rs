@@ -62,7 +62,7 @@ async fn an_unknown_path_is_not_found_whatever_the_method() {
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_ones() {
     let server = Server::start().await;
-    for (path, allowed) in [("/health", "GET"), ("/things/1", "GET")] {
+    for (path, allowed) in [("/health", "GET, HEAD"), ("/things/1", "GET")] {
         let response = server.client.put(server.url(path)).send().await.unwrap();
         assert_eq!(response.headers()[ALLOW], allowed, "{path}");
         problem(response, 405, "method_not_allowed").await;

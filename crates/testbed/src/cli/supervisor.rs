@@ -5,14 +5,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tocsin_testbed::process::{Process, Spec};
-use tocsin_testbed::{Ha, Port, Service, Stores, TestbedError, Topology, http, programs};
+use tocsin_testbed::{Ha, Port, Service, Stores, System, TestbedError, Topology, http, programs};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
 use super::control::{self, Action, Phase, ProcessStatus, Reply, Request, Status};
 use super::error::{CliError, with_causes};
 use super::state::StateFolder;
-use super::system::{self, System};
+use super::system;
 
 /// The variable by which a user names a Slack webhook of their own.
 const SLACK_WEBHOOK_URL: &str = "TOCSIN_SLACK_WEBHOOK_URL";
@@ -130,7 +130,7 @@ impl Supervisor {
         let Some(running) = self.running.get() else {
             return Status { phase, url: None, token: None, inbox: None, services: Vec::new() };
         };
-        let mut services = running.system.status().await;
+        let mut services = system::status(&running.system).await;
         if let Some(inbox) = &running.inbox {
             services.push(inbox.status().await);
         }
@@ -159,7 +159,7 @@ impl Supervisor {
             _ if !running.names().iter().any(|known| known == name) => {
                 Err(TestbedError::NoSuchProcess { name: name.to_owned(), known: running.names() }.into())
             }
-            _ => Ok(running.system.act(action, name).await?),
+            _ => Ok(system::act_in(&running.system, action, name).await?),
         }
     }
 

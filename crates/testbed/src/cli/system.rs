@@ -1,71 +1,32 @@
-//! What `up` has started: one of everything, or the topology in which any one part may fail.
+//! What is asked of and done to what `up` has started.
 
 use futures_util::future::join_all;
 use tocsin_testbed::ha::NodeState;
 use tocsin_testbed::process::Process;
 use tocsin_testbed::topology::Member;
-use tocsin_testbed::{Ha, TestbedError, Topology};
+use tocsin_testbed::{Ha, System, TestbedError};
 
 use super::control::{Action, ProcessStatus};
 
-pub(crate) enum System {
-    Single(Box<Topology>),
-    Ha(Box<Ha>),
+/// How each process is, with a probe of each.
+pub(crate) async fn status(system: &System) -> Vec<ProcessStatus> {
+    match system {
+        System::Single(topology) => join_all(topology.members().into_iter().map(member_status)).await,
+        System::Ha(ha) => ha.state().await.into_iter().map(node_status).collect(),
+    }
 }
 
-impl System {
-    pub(crate) fn url(&self) -> String {
-        match self {
-            Self::Single(topology) => topology.url(),
-            Self::Ha(ha) => ha.url(),
-        }
-    }
-
-    pub(crate) fn token(&self) -> &str {
-        match self {
-            Self::Single(topology) => topology.token(),
-            Self::Ha(ha) => ha.token(),
-        }
-    }
-
-    pub(crate) fn processes(&self) -> Vec<&Process> {
-        match self {
-            Self::Single(topology) => topology.processes(),
-            Self::Ha(ha) => ha.processes(),
-        }
-    }
-
-    pub(crate) async fn stop(&self) -> Result<(), TestbedError> {
-        match self {
-            Self::Single(topology) => topology.stop().await,
-            Self::Ha(ha) => ha.stop().await,
-        }
-    }
-
-    /// How each process is, with a probe of each.
-    pub(crate) async fn status(&self) -> Vec<ProcessStatus> {
-        match self {
-            Self::Single(topology) => join_all(topology.members().into_iter().map(member_status)).await,
-            Self::Ha(ha) => ha.state().await.into_iter().map(node_status).collect(),
-        }
-    }
-
-    /// Does something with one process, and says what came of it.
-    pub(crate) async fn act(&self, action: Action, name: &str) -> Result<String, TestbedError> {
-        match self {
-            Self::Single(topology) => {
-                let process = topology.process(name)?;
-                match action {
-                    Action::Start | Action::Restart => {
-                        let done = act(action, process).await?;
-                        topology.wait_ready(name).await?;
-                        Ok(done)
-                    }
-                    _ => act(action, process).await,
-                }
+/// Does something with one process of a system, and says what came of it.
+pub(crate) async fn act_in(system: &System, action: Action, name: &str) -> Result<String, TestbedError> {
+    match system {
+        System::Single(topology) => {
+            let done = act(action, topology.process(name)?).await?;
+            if matches!(action, Action::Start | Action::Restart) {
+                topology.wait_ready(name).await?;
             }
-            Self::Ha(ha) => act_on_node(ha, action, name).await,
+            Ok(done)
         }
+        System::Ha(ha) => act_on_node(ha, action, name).await,
     }
 }
 

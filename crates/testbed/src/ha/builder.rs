@@ -69,6 +69,16 @@ impl HaBuilder {
         self.with(|services| services.env_for(service, name, value))
     }
 
+    /// Sets a variable for the one process of this name, such as `worker-1`.
+    pub fn env_for_process(
+        self,
+        process: impl Into<String>,
+        name: impl Into<OsString>,
+        value: impl Into<OsString>,
+    ) -> Self {
+        self.with(|services| services.env_for_process(process, name, value))
+    }
+
     /// Lets the services see our own variables that begin with `TOCSIN_`.
     pub fn inherit_env(self) -> Self {
         self.with(TopologyBuilder::inherit_env)

@@ -112,6 +112,13 @@ impl Network {
         self.drop_chain(store, LOSS).await
     }
 
+    /// Only the first packet of a connection counts: those that are open stay as they are.
+    pub(super) async fn redirect(&self, store: &str, from: u16, to: u16) -> Result<()> {
+        let rules =
+            format!("*nat\n-A PREROUTING -i eth0 -p tcp --syn --dport {from} -j REDIRECT --to-ports {to}\nCOMMIT\n");
+        self.iptables(store, &rules).await
+    }
+
     async fn make(&self, stores: &[(String, u8)]) -> Result<()> {
         let mut root = format!("netns add {}\n", self.full("hub"));
         for (name, _) in stores {

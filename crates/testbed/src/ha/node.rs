@@ -29,6 +29,15 @@ impl Kind {
         }
     }
 
+    /// Where those listen that keep data for services.
+    pub(super) const fn port(self) -> Option<u16> {
+        match self {
+            Self::Postgres => Some(patroni::PORT),
+            Self::Redis => Some(redis::PORT),
+            Self::Etcd | Self::Sentinel => None,
+        }
+    }
+
     /// The last part of the first one's address is one more than this.
     pub(super) const fn base(self) -> u8 {
         match self {

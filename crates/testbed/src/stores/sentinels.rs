@@ -10,6 +10,8 @@ use crate::{Port, Process, Result, TestbedError, poll, programs};
 
 /// How Sentinels call the primary.
 const NAME: &str = "tocsin";
+/// What services ask of Sentinels, and nothing else (docs/least-privilege.md).
+const SERVICES_MAY: &str = "&+switch-master +sentinel|get-master-addr-by-name +sentinel|master +subscribe";
 /// How long they may take until they know each other and the replicas.
 const READY_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -17,6 +19,8 @@ const READY_DEADLINE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Sentinels {
     processes: Vec<(Process, Port)>,
+    /// What they ask for, if they do.
+    password: Option<String>,
 }
 
 impl Sentinels {
@@ -25,6 +29,32 @@ impl Sentinels {
     /// # Errors
     /// When `redis-sentinel` is missing, does not start, or they do not find each other.
     pub async fn start(folder: &Path, primary: &Redis, replicas: &[Redis]) -> Result<Self> {
+        Self::start_with(folder, primary, replicas, None).await
+    }
+
+    /// As [`Sentinels::start`], but they ask for `password`, from each other as well, and besides let a user in who may do no more
+    /// than services must, by the same password.
+    ///
+    /// # Errors
+    /// As [`Sentinels::start`].
+    pub async fn start_guarded(
+        folder: &Path,
+        primary: &Redis,
+        replicas: &[Redis],
+        user: &str,
+        password: &str,
+    ) -> Result<Self> {
+        let lines = format!("requirepass {password}\nuser {user} on >{password} {SERVICES_MAY}\n");
+        Self::start_with(folder, primary, replicas, Some((lines, password))).await
+    }
+
+    async fn start_with(
+        folder: &Path,
+        primary: &Redis,
+        replicas: &[Redis],
+        guard: Option<(String, &str)>,
+    ) -> Result<Self> {
+        let (guard_lines, password) = guard.unzip();
         let program = programs::system("redis-sentinel", "redis-sentinel")?;
         let mut processes = Vec::new();
         for number in 1..=3 {
@@ -33,17 +63,18 @@ impl Sentinels {
             let text = format!(
                 "port {}\nbind 127.0.0.1\ndir {}\nsentinel monitor {NAME} 127.0.0.1 {} 2\n\
                  sentinel down-after-milliseconds {NAME} 1000\nsentinel failover-timeout {NAME} 3000\n\
-                 sentinel parallel-syncs {NAME} 2\n",
+                 sentinel parallel-syncs {NAME} 2\n{}",
                 port.number(),
                 folder.display(),
                 primary.port(),
+                guard_lines.as_deref().unwrap_or_default(),
             );
             fs::write(&file, text).map_err(TestbedError::file("write", &file))?;
             let process = Process::new(Spec::new(name, &program, folder).args([&file]));
             process.start().await?;
             processes.push((process, port));
         }
-        let sentinels = Self { processes };
+        let sentinels = Self { processes, password: password.map(str::to_owned) };
         for url in sentinels.urls() {
             poll::until("Sentinel to answer", READY_DEADLINE, async || command(&url, ["PING"]).await).await?;
             let periods = "SENTINEL DEBUG ping-period 250 info-period 1000 publish-period 200 ask-period 200";
@@ -90,6 +121,7 @@ impl Sentinels {
     }
 
     fn urls(&self) -> impl DoubleEndedIterator<Item = String> {
-        self.processes.iter().map(|(_, port)| format!("redis://127.0.0.1:{}", port.number()))
+        let login = self.password.as_ref().map(|password| format!("default:{password}@")).unwrap_or_default();
+        self.processes.iter().map(move |(_, port)| format!("redis://{login}127.0.0.1:{}", port.number()))
     }
 }

@@ -10,11 +10,13 @@
 
 mod api;
 mod bodies;
+mod contract;
 mod dashboard;
 mod database;
 mod event_crowds;
 mod events;
 mod lists;
+mod methods;
 mod notifications;
 mod oidc;
 mod parameters;

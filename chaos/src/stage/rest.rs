@@ -1,12 +1,12 @@
-//! Either topology, by the same names.
+//! When everything is ready, and everything done.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tocsin_testbed::ha::Ha;
-use tocsin_testbed::{KeySpace, Process, Service, Tenant, Topology, poll, programs};
+use tocsin_testbed::{KeySpace, Service, System, poll, programs};
 use tokio::process::Command;
 
+use super::Stage;
 use crate::error::{ChaosError, Result};
 
 /// How long the system may take until it is whole again after a scenario.
@@ -16,65 +16,21 @@ const SEEN: Duration = Duration::from_secs(10);
 /// How long reading every table once may take.
 const VERIFY: Duration = Duration::from_mins(2);
 
-/// What is broken.
-pub(crate) enum System {
-    /// One Redis and one Postgres.
-    Single(Box<Topology>),
-    /// Three of each.
-    Ha(Box<Ha>),
-}
+/// Who must be there, so that the next to lead is known.
+const ROLES: [(&str, &str); 3] = [("postgres-", "primary"), ("postgres-", "sync standby"), ("redis-", "primary")];
 
-impl System {
-    pub(crate) fn url(&self) -> String {
-        match self {
-            Self::Single(topology) => topology.url(),
-            Self::Ha(ha) => ha.url(),
-        }
-    }
-
-    pub(crate) fn token(&self) -> &str {
-        match self {
-            Self::Single(topology) => topology.token(),
-            Self::Ha(ha) => ha.token(),
-        }
-    }
-
-    pub(crate) fn tenant(&self) -> &Tenant {
-        match self {
-            Self::Single(topology) => topology.tenant(),
-            Self::Ha(ha) => ha.tenant(),
-        }
-    }
-
-    /// Each service's own address.
-    pub(crate) fn services(&self) -> Vec<(String, String)> {
-        match self {
-            Self::Single(topology) => {
-                let processes = Service::ALL.into_iter().flat_map(|service| topology.services(service));
-                processes.map(|process| (process.process().name().to_owned(), process.url())).collect()
-            }
-            Self::Ha(ha) => ha.service_urls(),
-        }
-    }
-
+impl Stage {
     /// The names of the processes of a service.
     pub(crate) fn names(&self, service: Service) -> BTreeSet<String> {
-        let names = self.services().into_iter().map(|(name, _)| name);
+        let names = self.system.service_urls().into_iter().map(|(name, _)| name);
         names.filter(|name| name.starts_with(service.name())).collect()
-    }
-
-    pub(crate) fn process(&self, name: &str) -> Result<&Process> {
-        Ok(match self {
-            Self::Single(topology) => topology.process(name)?,
-            Self::Ha(ha) => ha.process(name)?,
-        })
     }
 
     /// Waits until a service is ready, and the front door has seen it.
     pub(crate) async fn wait_ready(&self, name: &str) -> Result<()> {
-        match self {
-            Self::Single(topology) => Ok(topology.wait_ready(name).await?),
-            Self::Ha(ha) => {
+        match &self.system {
+            System::Single(topology) => Ok(topology.wait_ready(name).await?),
+            System::Ha(ha) => {
                 ha.wait_ready(name).await?;
                 if [Service::Ingest, Service::Api].iter().any(|service| name.starts_with(service.name())) {
                     ha.front_door().wait_until_server_is(name, true, SEEN).await?;
@@ -86,9 +42,9 @@ impl System {
 
     /// How many accepted deliveries wait to be applied and acknowledged, on the stream and in the inbox.
     async fn unapplied(&self) -> Result<u64, String> {
-        match self {
-            Self::Single(topology) => topology.unapplied().await.map_err(|error| error.to_string()),
-            Self::Ha(ha) => {
+        match &self.system {
+            System::Single(topology) => topology.unapplied().await.map_err(|error| error.to_string()),
+            System::Ha(ha) => {
                 let keys: KeySpace = ha.keys().await.map_err(|error| error.to_string())?;
                 let stream = format!("{}:v1:{{0}}:events", ha.tenant().redis_prefix());
                 let entries = keys.redis(["XLEN", &stream]).await.map_err(|error| error.to_string())?;
@@ -112,7 +68,7 @@ impl System {
     /// Whether its state is as it must be.
     pub(crate) async fn verify(&self) -> Result<()> {
         let mut command = Command::new(programs::service(Service::Worker)?);
-        command.arg("verify").env("TOCSIN_DATABASE_URL", self.tenant().database_url_for(Service::Worker));
+        command.arg("verify").env("TOCSIN_DATABASE_URL", self.system.tenant().database_url_for(Service::Worker));
         let output = tokio::time::timeout(VERIFY, command.kill_on_drop(true).output()).await;
         let output =
             output.map_err(|_elapsed| ChaosError::Restless { waited: VERIFY, left: "verifying".to_owned() })?;
@@ -127,43 +83,27 @@ impl System {
 
     /// Waits until everything runs and is ready.
     pub(crate) async fn settle(&self) -> Result<()> {
-        match self {
-            Self::Single(topology) => {
+        match &self.system {
+            System::Single(topology) => {
                 for member in topology.members() {
                     let what = format!("{} to be ready", member.process().name());
                     poll::until(what, SETTLE, async || member.probe().await).await?;
                 }
             }
-            Self::Ha(ha) => {
-                poll::until("every node to be ready", SETTLE, async || {
-                    let unwell: Vec<_> = ha.state().await.into_iter().filter(|node| !node.is_ready).collect();
-                    poll::expect(unwell, Vec::is_empty)
+            System::Ha(ha) => {
+                poll::until("every node to be ready, and some to lead", SETTLE, async || {
+                    let nodes = ha.state().await;
+                    let is_led = |(kind, role): &(&str, &str)| {
+                        nodes.iter().any(|node| node.name.starts_with(kind) && node.role == Some(*role))
+                    };
+                    let whole = nodes.iter().all(|node| node.is_ready) && ROLES.iter().all(is_led);
+                    poll::expect(nodes, |_| whole)
                 })
                 .await?;
             }
         }
-        let door = match self {
-            Self::Single(topology) => topology.front_door(),
-            Self::Ha(ha) => ha.front_door(),
-        };
         for name in self.names(Service::Ingest).iter().chain(&self.names(Service::Api)) {
-            door.wait_until_server_is(name, true, SETTLE).await?;
-        }
-        Ok(())
-    }
-
-    /// The ends of all logs.
-    pub(crate) fn log_tails(&self, lines: usize) -> String {
-        match self {
-            Self::Single(topology) => topology.log_tails(lines),
-            Self::Ha(ha) => ha.log_tails(lines),
-        }
-    }
-
-    pub(crate) async fn stop(&self) -> Result<()> {
-        match self {
-            Self::Single(topology) => topology.stop().await?,
-            Self::Ha(ha) => ha.stop().await?,
+            self.system.front_door().wait_until_server_is(name, true, SETTLE).await?;
         }
         Ok(())
     }
