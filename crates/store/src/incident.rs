@@ -211,7 +211,7 @@ fn question(filter: &IncidentFilter) -> Question<'_, IncidentPlace> {
     });
     Question {
         table: "incidents",
-        terms: Terms { table: "incidents", name: "number" },
+        terms: Terms { table: "incident_terms", name: "number" },
         tally: Some("incidents"),
         ranges,
         below: filter.created_before.map(IncidentPlace::first_at),
