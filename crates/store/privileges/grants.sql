@@ -28,7 +28,7 @@ GRANT UPDATE (attempts, next_attempt_at, redriven_at) ON notifications TO tocsin
 GRANT SELECT (receiver), DELETE ON receivers_gone TO tocsin_worker;
 -- What triggers keep for it, under the owner's rights; it adds the counters up, and looks whether they are right.
 GRANT EXECUTE ON FUNCTION tallies_fold TO tocsin_worker;
-GRANT SELECT ON tallies, alert_terms TO tocsin_worker;
+GRANT SELECT ON tallies, alert_terms, incident_terms TO tocsin_worker;
 
 -- notifier: moves the ledger on and records its attempts.
 GRANT SELECT ON alerts, incidents, incident_alerts, notifications, timeline TO tocsin_notifier;
@@ -43,7 +43,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON receivers_gone TO tocsin_notifier;
 
 -- api: reads.
 GRANT SELECT ON alerts, incidents, incident_alerts, timeline, notifications, deliveries, dead_letters, silences, events,
-    receivers_gone, tallies, alert_terms TO tocsin_api;
+    receivers_gone, tallies, alert_terms, incident_terms TO tocsin_api;
 -- How many deliveries wait, not what they hold.
 GRANT SELECT (seq) ON inbox TO tocsin_api;
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use diesel::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Jsonb, Text, Timestamptz};
+use diesel::{OptionalExtension as _, QueryableByName};
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl};
 use scoped_futures::ScopedFutureExt as _;
 
@@ -76,6 +76,7 @@ pub struct DeadLetterRecord {
 }
 
 const LIST: &str = "SELECT * FROM dead_letters WHERE id < $1 ORDER BY id DESC OFFSET $2 LIMIT $3";
+const GET: &str = "SELECT * FROM dead_letters WHERE id = $1";
 const COUNT: &str = "SELECT count(*) AS count FROM (SELECT FROM dead_letters LIMIT $1) AS counted";
 
 #[derive(QueryableByName)]
@@ -101,6 +102,15 @@ impl Store {
                 Ok(Page::from_one_more(items, window.limit, total, |letter: &DeadLetterRecord| letter.id))
             }
             .scope_boxed()
+        })
+        .await
+    }
+
+    /// The dead letter with this id.
+    pub async fn dead_letter_get(&self, id: i64) -> Result<Option<DeadLetterRecord>, StoreError> {
+        self.run(Operation::DeadLetterGet, |connection| {
+            async move { Ok(diesel::sql_query(GET).bind::<BigInt, _>(id).get_result(connection).await.optional()?) }
+                .scope_boxed()
         })
         .await
     }

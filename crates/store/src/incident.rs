@@ -172,7 +172,8 @@ impl Store {
     pub async fn incidents_changed(&self, since: DateTime<Utc>) -> Result<Vec<IncidentRecord>, StoreError> {
         self.run(Operation::IncidentsChanged, |connection| {
             async move {
-                let query = diesel::sql_query(CHANGED).bind::<Timestamptz, _>(since).bind::<BigInt, _>(MAX_CHANGED);
+                let query =
+                    diesel::sql_query(CHANGED).bind::<Timestamptz, _>(since).bind::<BigInt, _>(i64::from(MAX_CHANGED));
                 let rows: Vec<Row> = query.load(connection).await?;
                 rows.into_iter().map(IncidentRecord::try_from).collect()
             }
@@ -210,7 +211,7 @@ fn question(filter: &IncidentFilter) -> Question<'_, IncidentPlace> {
     });
     Question {
         table: "incidents",
-        terms: Terms { table: "incidents", name: "number" },
+        terms: Terms { table: "incident_terms", name: "number" },
         tally: Some("incidents"),
         ranges,
         below: filter.created_before.map(IncidentPlace::first_at),
@@ -220,7 +221,7 @@ fn question(filter: &IncidentFilter) -> Question<'_, IncidentPlace> {
 }
 
 /// Most incidents that [`Store::incidents_changed`] gives.
-const MAX_CHANGED: i64 = 500;
+pub const MAX_CHANGED: u16 = 500;
 
 const THESE: &str = "SELECT * FROM incidents WHERE id = ANY($1) ORDER BY updated_at, number";
 

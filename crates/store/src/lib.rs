@@ -55,7 +55,7 @@ pub use duty::DutyDone;
 pub use error::StoreError;
 pub use event::DecisionRecord;
 pub use inbox::InboxApplied;
-pub use incident::{IncidentFilter, IncidentRecord};
+pub use incident::{IncidentFilter, IncidentRecord, MAX_CHANGED};
 pub use ledger::{
     Attempt, Burial, Buried, Claim, ClaimedNotice, DeliveryRecord, GoneReceiver, NoticeFilter, NoticeRecord,
     NoticesRedriven, Outcome, RedrivenNotice, Room, Verdict, Waiting,

@@ -3,11 +3,13 @@
 //! **Along an index.** Filters by state (status, severity, source, receiver) and time are ranges of an index that has the list's
 //! order: a window is a merge of so many ranges, each read as far as the window reaches. Nothing is sorted or skipped.
 //!
-//! **Labels and texts** no index has in that order. Such a list first *walks* along the same ranges and looks at a thousand
-//! rows: that fills the window if what is wanted is common. If it does not, what is wanted is rare, and the indexes for labels and
-//! texts *find* all of it at once, unless that is more than ten thousand rows. Then, or where no index helps (a regular
-//! expression, what is unequal, a text of one or two characters), it walks on for ten thousand rows, and gives what it has found
-//! by then with a cursor for the rest: a page may be short, or empty, and is not the last one as long as it has a cursor.
+//! **Labels and texts** no index has in that order. Such a list first *walks* along the same ranges and looks at 250 rows: that
+//! fills the window if what is wanted is common. If it does not, the index for labels and texts is *searched* from the newest
+//! backwards: it has the time of a row as well, in slices, so that a search reads what matches in a part of the time and nothing
+//! else. Each part is as many times as long as what was found before promises. Where more than ten thousand rows match in one,
+//! or no index helps (a regular expression, what is unequal, a text of one or two characters), it walks on for ten thousand
+//! rows, and gives what it has found by then with a cursor for the rest: a page may be short, or empty, and is not the last one
+//! as long as it has a cursor.
 //!
 //! **Totals** are sums of counters (`tally.rs`) where a filter is by state alone; else they are counted as far as ten thousand, or
 //! among the rows that were looked at, and say if they are a lower bound.

@@ -27,6 +27,7 @@ pub enum Operation {
     AlertsTimeOut,
     BatchApply,
     CommandApply,
+    DeadLetterGet,
     DeadLetterList,
     DeadLettersRedrive,
     EventIdsPurge,
@@ -73,6 +74,7 @@ impl Operation {
             self,
             Self::AlertGet
                 | Self::AlertList
+                | Self::DeadLetterGet
                 | Self::DeadLetterList
                 | Self::Explain
                 | Self::IncidentAlerts
@@ -96,6 +98,7 @@ impl Operation {
             Self::AlertsTimeOut => "alerts_time_out",
             Self::BatchApply => "batch_apply",
             Self::CommandApply => "command_apply",
+            Self::DeadLetterGet => "dead_letter_get",
             Self::DeadLetterList => "dead_letter_list",
             Self::DeadLettersRedrive => "dead_letters_redrive",
             Self::EventIdsPurge => "event_ids_purge",

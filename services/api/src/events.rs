@@ -5,17 +5,20 @@
 //! every client. While Redis is away it looks for changes in Postgres each second instead; and every few seconds it does so in any
 //! case, because a worker may die between its commit and its word.
 //!
-//! An event's id is a position in the stream. A client that comes back with one gets what it has missed; if that is not known
-//! any more, or while nobody can tell, it gets `reset` and loads everything anew. The same happens to a client that reads more
-//! slowly than things change: nobody waits for it. One that reads nothing at all is cut off by the HTTP server. Clients that come
-//! back together, as after a restart, share one answer (`resume.rs`).
+//! An event's id is a position in the stream. A client that comes back with one gets what it has missed: what the stream tells
+//! behind that position, and what only a look into Postgres finds, because that has no position. It may get the same state of an
+//! incident twice (after a restart, say), and never misses it. If what it has missed is not known any more, or while nobody can
+//! tell, it gets `reset` and loads everything anew. The same happens to a client that reads more slowly than things change: nobody
+//! waits for it. One that reads nothing at all is cut off by the HTTP server. Clients that come back together, as after a restart,
+//! share one answer (`resume.rs`).
 
 mod follow;
 mod frame;
 mod resume;
+mod seen;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderName};
@@ -31,6 +34,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::{Instant, Interval, interval_at};
 
 use self::resume::Resumes;
+use self::seen::Seen;
 use crate::auth::{Door, Guest, Reader};
 use crate::openapi::{Doc, Table, examples, params};
 use crate::{RETRY_AFTER_SECS, metrics};
@@ -57,6 +61,7 @@ pub(crate) struct Events {
     frames: broadcast::Sender<web::Bytes>,
     /// Up to which position what has changed was handed out; none while Redis is away.
     position: RwLock<Option<String>>,
+    seen: Mutex<Seen>,
     clients: Arc<Semaphore>,
     resumes: Resumes,
     changes: Changes,
@@ -70,6 +75,7 @@ impl Events {
         let events = Arc::new(Self {
             frames: broadcast::Sender::new(MAX_BEHIND),
             position: RwLock::default(),
+            seen: Mutex::default(),
             clients: Arc::new(Semaphore::new(MAX_CLIENTS)),
             resumes: Resumes::default(),
             changes,
@@ -86,6 +92,10 @@ impl Events {
 
     fn set_position(&self, position: Option<&str>) {
         *self.position.write().unwrap_or_else(PoisonError::into_inner) = position.map(str::to_owned);
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a client gets first: what it has missed, and where it is.
@@ -115,10 +125,8 @@ impl Events {
         let Some(missed) = missed else {
             return reset(position.as_deref());
         };
-        let Some((newest, _)) = missed.last() else {
-            return opening([frame::position(Some(last_id))]);
-        };
-        match follow::load(&self.store, &missed).await {
+        let newest = missed.last().map_or(last_id, |(newest, _)| newest);
+        match follow::load(self, last_id, &missed).await {
             Ok(Some(frames)) => opening(frame::parts(&frames, Some(newest))),
             Ok(None) => reset(Some(newest)),
             Err(error) => {

@@ -24,7 +24,8 @@ pub(crate) struct Table(Vec<Entry>);
 struct Entry {
     method: Method,
     path: &'static str,
-    route: Route,
+    /// None if it is served elsewhere.
+    route: Option<Route>,
     doc: Doc,
 }
 
@@ -38,7 +39,7 @@ macro_rules! methods {
             Args: FromRequest + 'static,
             F::Output: Responder + 'static,
         {
-            let route = $route.to(handler);
+            let route = Some($route.to(handler));
             self.0.push(Entry { method: Method::$method, path, route, doc });
             self
         })+
@@ -56,10 +57,17 @@ impl Table {
         delete DELETE web::delete(),
     }
 
+    /// Describes a route that every service has, and that is served with the server itself.
+    pub(crate) fn of_every_service(&mut self, path: &'static str, doc: Doc) -> &mut Self {
+        self.0.push(Entry { method: Method::GET, path, route: None, doc });
+        self
+    }
+
     /// Adds the routes, in their order: of two patterns that match, the first counts.
     pub(crate) fn add_to(self, app: &mut web::ServiceConfig) {
         let mut resources: Vec<(&str, actix_web::Resource)> = Vec::new();
         for Entry { path, route, .. } in self.0 {
+            let Some(route) = route else { continue };
             let at = resources.iter().position(|(known, _)| *known == path);
             let (_, resource) = at.map_or_else(|| (path, web::resource(path)), |at| resources.remove(at));
             let resource = (path, resource.route(route));

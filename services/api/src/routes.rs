@@ -3,6 +3,7 @@
 mod explain;
 mod notifications;
 mod oidc;
+mod process;
 mod respond;
 mod session;
 mod silences;
@@ -34,6 +35,7 @@ pub(crate) fn table() -> Table {
     explain::add(&mut table);
     notifications::add(&mut table);
     oidc::add(&mut table);
+    process::add(&mut table);
     respond::add(&mut table);
     session::add(&mut table);
     silences::add(&mut table);

@@ -51,8 +51,6 @@ pub(crate) enum Failure {
     UnusableSecret(&'static str),
     #[error("the alert has no labels that a silence could ask for; give matchers")]
     NoLabels,
-    #[error("there is no dead letter {0}")]
-    NoDeadLetter(i64),
     #[error("{}", .0.sentence())]
     Refused(Refusal),
     #[error("{url} answered {status}, and not as Tocsin does; is the address right?")]
@@ -106,7 +104,6 @@ impl Failure {
             Self::Address(_) | Self::TwoSecrets(_) | Self::Secret { .. } | Self::UnusableSecret(_) | Self::NoLabels => {
                 Exit::Usage
             }
-            Self::NoDeadLetter(_) => Exit::NotFound,
             Self::Refused(refusal) => match refusal.status {
                 401 | 403 => Exit::Unauthorized,
                 404 => Exit::NotFound,

@@ -3,18 +3,18 @@
 use diesel_async::AsyncPgConnection;
 
 use super::place::{Looked, Place};
-use super::question::Question;
+use super::question::{Question, Slices};
 use crate::page::Total;
 use crate::{StoreError, Window};
 
-/// Rows that are looked at first. What one row in twenty has fills a window among them.
-const FIRST_WALK: i64 = 1_000;
-/// Most rows that one request walks over after that.
+/// Rows that are looked at first. What one row in five has fills a window among them.
+const FIRST_WALK: i64 = 250;
+/// Most rows that one request walks over after that, where no index helps.
 const LONG_WALK: i64 = 10_000;
-/// How many times as long the long one is.
-const LONG_OVER_FIRST: usize = 10;
-/// Most rows that the indexes for labels and texts may find.
+/// Most rows that the index for labels and texts may find at a time.
 const MAX_FOUND: i64 = 10_000;
+/// How many times as much time as the walk has covered is searched first, at most, and each time as before after that.
+const MAX_STRETCH: i64 = 64;
 
 /// Places of a window.
 pub(super) struct Found<P> {
@@ -23,11 +23,13 @@ pub(super) struct Found<P> {
     pub(super) next: Option<P>,
 }
 
-/// What a walk came to.
+/// What a walk or a search came to.
 struct Walk<P> {
     /// What matches, newest first.
     places: Vec<P>,
-    /// Where it stopped, unless at the end.
+    /// The newest that was looked at.
+    newest: Option<P>,
+    /// Where it stopped, unless at the end: everything from here on was looked at.
     stopped: Option<P>,
 }
 
@@ -38,26 +40,16 @@ pub(super) async fn window<P: Place>(
 ) -> Result<Found<P>, StoreError> {
     let enough = usize::try_from(window.offset + window.limit).unwrap_or(usize::MAX);
     let mut walked = walk(connection, question, window.before, FIRST_WALK).await?;
-    // As many as there were so far may well fill the window on a longer walk; else all of them at once cost less.
-    let seems_common = walked.places.len() * LONG_OVER_FIRST >= enough;
-    if !walked.is_enough(enough) && seems_common {
-        walked = longer(connection, question, walked).await?;
-    }
     if !walked.is_enough(enough)
         && question.wanted.can_be_found()
-        && let Some(all) = find(connection, question).await?
+        && let Some(found) = search(connection, question, window.before, &walked, enough).await?
     {
-        let total = Total::exactly(i64::try_from(all.len()).unwrap_or(i64::MAX));
-        let places = all.into_iter().filter(|place| window.before.is_none_or(|before| *place < before)).collect();
-        return Ok(Walk { places, stopped: None }.window(window, total));
+        walked = found;
     }
-    if !walked.is_enough(enough) && !seems_common {
+    if !walked.is_enough(enough) && walked.newest.is_some() {
         walked = longer(connection, question, walked).await?;
     }
-    let total = match window.before {
-        None => walked.total(),
-        Some(_) => walk(connection, question, None, FIRST_WALK).await?.total(),
-    };
+    let total = walked.total(window.before.is_none());
     Ok(walked.window(window, total))
 }
 
@@ -70,7 +62,49 @@ async fn longer<P: Place>(
     let mut places = begun.places;
     let rest = walk(connection, question, begun.stopped, LONG_WALK).await?;
     places.extend(rest.places);
-    Ok(Walk { places, stopped: rest.stopped })
+    Ok(Walk { places, newest: begun.newest, stopped: rest.stopped })
+}
+
+/// Searches the index from the newest backwards, a longer time each time, until there is enough, or nothing left. Nothing if too
+/// many match for that: then a walk meets enough of them.
+async fn search<P: Place>(
+    connection: &mut AsyncPgConnection,
+    question: &Question<'_, P>,
+    before: Option<P>,
+    walked: &Walk<P>,
+    enough: usize,
+) -> Result<Option<Walk<P>>, StoreError> {
+    let (Some(newest), Some(oldest)) = (walked.newest, walked.stopped) else { return Ok(None) };
+    let mut places: Vec<P> = Vec::new();
+    // Below this nothing was searched yet.
+    let mut below = question.upper(before);
+    let mut last_second = newest.seconds();
+    let mut length = (last_second - oldest.seconds()).max(1).saturating_mul(stretch(walked.places.len(), enough));
+    loop {
+        let slices = Slices::back_from(last_second, length);
+        let Some(found) = find(connection, question, below, slices.as_ref()).await? else { return Ok(None) };
+        let few = found.len();
+        places.extend(found);
+        let Some(begin) = slices.map(|slices| slices.first_second()) else {
+            return Ok(Some(Walk { places, newest: Some(newest), stopped: None }));
+        };
+        let stopped = P::first_at_second(begin);
+        if question.least.is_some_and(|least| stopped <= least) {
+            return Ok(Some(Walk { places, newest: Some(newest), stopped: None }));
+        }
+        if places.len() > enough {
+            return Ok(Some(Walk { places, newest: Some(newest), stopped: Some(stopped) }));
+        }
+        (below, last_second) = (Some(stopped), begin - 1);
+        length = length.saturating_mul(stretch(few, enough + 1 - places.len()));
+    }
+}
+
+/// How many times as long a time must be in which `wanted` may be found, if `found` were in this one.
+fn stretch(found: usize, wanted: usize) -> i64 {
+    // Half as many again: they are not spread evenly.
+    let times = wanted.saturating_mul(3).checked_div(found.saturating_mul(2)).unwrap_or(usize::MAX);
+    i64::try_from(times).unwrap_or(i64::MAX).clamp(2, MAX_STRETCH)
 }
 
 async fn walk<P: Place>(
@@ -80,16 +114,19 @@ async fn walk<P: Place>(
     most: i64,
 ) -> Result<Walk<P>, StoreError> {
     let looked = P::looked(question.walk(from, most), connection).await?;
+    let newest = looked.first().map(|first| first.place);
     let stopped = looked.last().filter(|last| last.of_all == most).map(|last| last.place);
-    Ok(Walk { places: matching(question, looked), stopped })
+    Ok(Walk { places: matching(question, looked), newest, stopped })
 }
 
-/// All that match, newest first; nothing if they are too many.
+/// All that match below this place and in these slices of time, or ever; newest first. Nothing if they are too many.
 async fn find<P: Place>(
     connection: &mut AsyncPgConnection,
     question: &Question<'_, P>,
+    below: Option<P>,
+    slices: Option<&Slices>,
 ) -> Result<Option<Vec<P>>, StoreError> {
-    let looked = P::looked(question.find(MAX_FOUND), connection).await?;
+    let looked = P::looked(question.find(below, slices, MAX_FOUND), connection).await?;
     if looked.first().is_some_and(|first| first.of_all > MAX_FOUND) {
         return Ok(None);
     }
@@ -114,9 +151,10 @@ impl<P: Place> Walk<P> {
         self.places.len() > enough || self.stopped.is_none()
     }
 
-    /// Of a walk that began with the newest.
-    fn total(&self) -> Total {
-        Total { count: i64::try_from(self.places.len()).unwrap_or(i64::MAX), is_exact: self.stopped.is_none() }
+    /// How many there are at least, or exactly if it began with the newest and came to the end.
+    fn total(&self, began_with_newest: bool) -> Total {
+        let count = i64::try_from(self.places.len()).unwrap_or(i64::MAX);
+        Total { count, is_exact: began_with_newest && self.stopped.is_none() }
     }
 
     /// The window on what it came to.
@@ -126,5 +164,17 @@ impl<P: Place> Walk<P> {
         let places: Vec<P> = rest.by_ref().take(number(window.limit)).collect();
         let next = if rest.next().is_some() { places.last().copied() } else { self.stopped };
         Found { places, total, next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_as_many_times_as_long_as_what_was_found_promises() {
+        for (found, wanted, times) in [(0, 51, 64), (1, 51, 64), (10, 51, 7), (50, 1, 2), (usize::MAX, usize::MAX, 2)] {
+            assert_eq!(stretch(found, wanted), times, "{found} of {wanted}");
+        }
     }
 }

@@ -41,6 +41,12 @@ pub(crate) trait Place: Copy + Ord + Send + Sync + 'static {
     /// Adds the names of these places, as an array.
     fn named(places: Vec<Self>, statement: Statement<'_>) -> Statement<'_>;
 
+    /// Seconds since 1970: the index for labels and texts has them.
+    fn seconds(self) -> i64;
+
+    /// Before all places of this second, and after all of the one before.
+    fn first_at_second(seconds: i64) -> Self;
+
     /// Asks for rows that were looked at.
     fn looked(
         statement: Statement<'_>,
@@ -120,6 +126,14 @@ impl Place for IncidentPlace {
         statement.bind::<Array<BigInt>, _>(places.into_iter().map(|place| place.number).collect::<Vec<_>>())
     }
 
+    fn seconds(self) -> i64 {
+        self.created_at.timestamp()
+    }
+
+    fn first_at_second(seconds: i64) -> Self {
+        Self::first_at(DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MIN_UTC))
+    }
+
     async fn looked(
         statement: Statement<'_>,
         connection: &mut AsyncPgConnection,
@@ -147,6 +161,10 @@ struct LookedAtId {
     looked: i64,
 }
 
+/// An id is a UUID of version 7: its first 48 bits are milliseconds since 1970.
+const ID_TIME_SHIFT: u32 = 80;
+const ID_TICKS_PER_SECOND: u128 = 1_000;
+
 /// Ids are made in the order of time.
 impl Place for Uuid {
     const COLUMNS: &'static str = "id";
@@ -160,6 +178,14 @@ impl Place for Uuid {
 
     fn named(places: Vec<Self>, statement: Statement<'_>) -> Statement<'_> {
         statement.bind::<Array<SqlUuid>, _>(places)
+    }
+
+    fn seconds(self) -> i64 {
+        i64::try_from((self.as_u128() >> ID_TIME_SHIFT) / ID_TICKS_PER_SECOND).unwrap_or(i64::MAX)
+    }
+
+    fn first_at_second(seconds: i64) -> Self {
+        Self::from_u128((u128::try_from(seconds).unwrap_or(0) * ID_TICKS_PER_SECOND) << ID_TIME_SHIFT)
     }
 
     async fn looked(
@@ -184,6 +210,21 @@ mod tests {
         for text in ["", "5", "5.", ".5", "x.5", "5.x", "99999999999999999999.1"] {
             assert_eq!(text.parse::<IncidentPlace>(), Err(NoPlace), "{text}");
         }
+    }
+
+    #[test]
+    fn a_second_begins_before_its_places() {
+        let at = |micros: i64, number| IncidentPlace {
+            created_at: DateTime::from_timestamp_micros(micros).unwrap(),
+            number,
+        };
+        assert_eq!(at(1_999_999, 5).seconds(), 1);
+        assert!(at(999_999, 9) < IncidentPlace::first_at_second(1));
+        assert!(IncidentPlace::first_at_second(1) < at(1_000_000, 0));
+        let id = |text: &str| text.parse::<Uuid>().unwrap();
+        let (before, after) = (id("00000000-03e7-7fff-bfff-ffffffffffff"), id("00000000-03e8-7000-8000-000000000000"));
+        assert_eq!((before.seconds(), after.seconds()), (0, 1));
+        assert!(before < Uuid::first_at_second(1) && Uuid::first_at_second(1) < after);
     }
 
     #[test]

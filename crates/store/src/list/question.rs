@@ -9,6 +9,46 @@ use crate::statement::Statement;
 /// Shortest part of a text by which the index for texts can find it, in letters and digits: it holds groups of three.
 const MIN_INDEXED_CHARS: usize = 3;
 
+/// In which slices of time the index for labels and texts has a row: the expression of the migration, to the letter.
+const SLICES: &str = "(ARRAY[seconds >> 4, (1::bigint << 40) + (seconds >> 8), (2::bigint << 40) + (seconds >> 12), \
+    (3::bigint << 40) + (seconds >> 16), (4::bigint << 40) + (seconds >> 20), (5::bigint << 40) + (seconds >> 24)])";
+/// Lengths of a slice, in seconds, as powers of two.
+const SLICE_BITS: [u32; 6] = [4, 8, 12, 16, 20, 24];
+/// Where the number of its length is, in the name of a slice.
+const LENGTH_BITS: u32 = 40;
+/// As many slices of one length are as long as one of the next.
+const SLICES_OF_LENGTH: i64 = 16;
+
+/// Slices of time of one length, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Slices {
+    /// Which length.
+    length: usize,
+    first: i64,
+    last: i64,
+}
+
+impl Slices {
+    /// Those that cover a time of `seconds` that ends with this second, of the shortest length of which few do. `None` stands
+    /// for more time than that: for ever.
+    pub(super) fn back_from(last_second: i64, seconds: i64) -> Option<Self> {
+        let length = SLICE_BITS.iter().position(|bits| seconds >> bits < SLICES_OF_LENGTH)?;
+        let slice = |second: i64| second >> SLICE_BITS[length];
+        Some(Self { length, first: slice(last_second - seconds), last: slice(last_second) })
+    }
+
+    /// Where they begin.
+    pub(super) fn first_second(&self) -> i64 {
+        self.first << SLICE_BITS[self.length]
+    }
+
+    /// As the index has them.
+    fn names(&self) -> Vec<i64> {
+        let length = i64::try_from(self.length).unwrap_or_default() << LENGTH_BITS;
+        (self.first..=self.last).map(|slice| length + slice).collect()
+    }
+}
+
 /// Where the labels and the titles of a list's rows are indexed, and what the column is called there that names a row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
@@ -221,33 +261,37 @@ impl<P: Place> Question<'_, P> {
         P::named(places, statement).sql(format!(") ORDER BY {order}"))
     }
 
-    /// Walks over `most` rows: gives those that match as far as Postgres can tell, and the last one in any case.
+    /// Walks over `most` rows: gives those that match as far as Postgres can tell, and the first and the last one in any case.
     pub(super) fn walk<'s>(&self, from: Option<P>, most: i64) -> Statement<'s> {
         let (columns, newest, oldest) = (P::COLUMNS, P::NEWEST_FIRST, P::OLDEST_FIRST);
         let statement = self.candidates(Statement::new("WITH looked AS MATERIALIZED ("), from, most);
         statement.sql(format!(
             ") SELECT {columns}, matches, asked, (SELECT count(*) FROM looked) AS looked FROM looked \
-             WHERE matches OR ({columns}) = (SELECT {columns} FROM looked ORDER BY {oldest} LIMIT 1) ORDER BY {newest}"
+             WHERE matches OR ({columns}) = (SELECT {columns} FROM looked ORDER BY {newest} LIMIT 1) \
+             OR ({columns}) = (SELECT {columns} FROM looked ORDER BY {oldest} LIMIT 1) ORDER BY {newest}"
         ))
     }
 
-    /// All rows that have the labels and the text: `matches` if they are in the ranges. If there are more than `most`, one of
-    /// them, with a count that says so.
-    pub(super) fn find<'s>(&self, most: i64) -> Statement<'s> {
+    /// All rows in these slices of time, if there are any, that have the labels and the text: `matches` if they are in the ranges
+    /// and below that place. If there are more than `most`, one of them, with a count that says so.
+    pub(super) fn find<'s>(&self, below: Option<P>, slices: Option<&Slices>, most: i64) -> Statement<'s> {
         let (columns, table, name) = (P::COLUMNS, self.table, P::NAME);
         let state = self.ranges.as_ref().map(|ranges| ranges.columns.join(", "));
         let state_column = state.as_ref().map(|state| format!(", {state}")).unwrap_or_default();
         let statement = Statement::new(format!("WITH found AS MATERIALIZED (SELECT {columns}{state_column}, "));
         let statement = self.wanted.asked(statement);
         let Terms { table: terms, name: alias } = self.terms;
-        let statement =
+        let mut statement =
             statement.sql(format!(" FROM {table} WHERE {name} = ANY(ARRAY(SELECT {alias} FROM {terms} WHERE "));
+        if let Some(slices) = slices {
+            statement = statement.sql(SLICES).sql(" && ").bind::<Array<BigInt>, _>(slices.names()).sql(" AND ");
+        }
         let statement = self.wanted.conditions(statement).sql(" LIMIT ").bind::<BigInt, _>(most + 1);
         let mut statement = statement.sql(format!("))) SELECT {columns}, asked, "));
         if let (Some(ranges), Some(state)) = (&self.ranges, state) {
             statement = ranges.unnest(statement.sql(format!("({state}) IN (SELECT * FROM "))).sql(") AND ");
         }
-        statement = self.in_time(statement.sql("("), self.below).sql(") AS matches, ");
+        statement = self.in_time(statement.sql("("), below).sql(") AS matches, ");
         statement =
             statement.sql("(SELECT count(*) FROM found) AS looked FROM found LIMIT (SELECT CASE WHEN count(*) > ");
         statement.bind::<BigInt, _>(most).sql(" THEN 1 END FROM found)")
@@ -257,6 +301,30 @@ impl<P: Place> Question<'_, P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slices_are_those_that_the_index_has() {
+        let migration = include_str!("../../migrations/2026-12-01-000007_terms_by_time/up.sql");
+        assert_eq!(migration.matches(SLICES).count(), 2, "for incidents and for alerts");
+        for (length, bits) in SLICE_BITS.iter().enumerate() {
+            let of_length = if length == 0 { String::new() } else { format!("({length}::bigint << {LENGTH_BITS}) + ") };
+            assert!(SLICES.contains(&of_length) && SLICES.contains(&format!("seconds >> {bits}")), "{bits}");
+        }
+    }
+
+    #[test]
+    fn few_slices_cover_any_time_as_far_as_it_goes() {
+        let now = 1_800_000_000;
+        for seconds in [1, 15, 16, 255, 256, 100_000, 10_000_000, 260_000_000] {
+            let slices = Slices::back_from(now, seconds).unwrap();
+            assert!(slices.first_second() <= now - seconds, "{seconds}: {slices:?}");
+            assert!(slices.first_second() > now - seconds - (seconds.max(16)), "{seconds}: {slices:?}");
+            assert!(slices.names().len() <= 17, "{seconds}: {slices:?}");
+            assert_eq!(slices.last, now >> SLICE_BITS[slices.length]);
+        }
+        assert_eq!(Slices::back_from(now, 300_000_000), None, "for ever");
+        assert_eq!(Slices::back_from(1_000, 300).unwrap().names(), [(1 << 40) + 2, (1 << 40) + 3]);
+    }
 
     #[test]
     fn ranges_are_every_combination_once() {

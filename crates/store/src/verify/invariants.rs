@@ -146,9 +146,17 @@ pub const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         name: "alert-can-be-found",
-        rule: "an alert is found by its title and its labels as they are",
+        rule: "an alert is found by its title, its labels and its time as they are",
         query: "SELECT coalesce(a.id, t.alert_id)::text FROM alerts a FULL JOIN alert_terms t ON t.alert_id = a.id \
-                WHERE (a.title, a.labels) IS DISTINCT FROM (t.title, t.labels)",
+                WHERE (a.title, a.labels) IS DISTINCT FROM (t.title, t.labels) \
+                OR t.seconds <> ('x' || translate(left(a.id::text, 13), '-', ''))::bit(48)::bigint / 1000",
+    },
+    Invariant {
+        name: "incident-can-be-found",
+        rule: "an incident is found by its title, its labels and its time as they are",
+        query: "SELECT coalesce(i.number, t.number)::text FROM incidents i FULL JOIN incident_terms t USING (number) \
+                WHERE (i.title, i.labels, floor(extract(epoch FROM i.created_at))) \
+                IS DISTINCT FROM (t.title, t.labels, t.seconds)",
     },
 ];
 

@@ -8,7 +8,7 @@ use tocsin_testbed::Database;
 
 use crate::stage::{apply, at, delivery, firing, fresh, labels, policy, resolved};
 
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "alert_terms",
     "alerts",
     "commands",
@@ -18,6 +18,7 @@ const TABLES: [&str; 16] = [
     "events",
     "inbox",
     "incident_alerts",
+    "incident_terms",
     "incidents",
     "messages",
     "notifications",

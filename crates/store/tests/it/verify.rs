@@ -52,6 +52,7 @@ const BREAKS: &[(&str, &str)] = &[
     ("event-is-known", "UPDATE alerts SET received_at = now(); DELETE FROM event_ids"),
     ("tallies-are-right", "UPDATE tallies SET count = count + 1 WHERE of = 'alerts'"),
     ("alert-can-be-found", "UPDATE alert_terms SET title = 'another'"),
+    ("incident-can-be-found", "UPDATE incident_terms SET seconds = 0"),
 ];
 
 /// A database with one open incident of three alerts and one that is over.

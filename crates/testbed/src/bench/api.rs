@@ -12,16 +12,23 @@ use std::time::Duration;
 
 use tokio_postgres::NoTls;
 
+use self::fill::Size;
 use super::ingest::subjects::Rival;
 use super::wrk::quoted;
 use super::{Bare, BenchError, Goal, Metric, Outcome, Report, Wrk, cores, mib};
 use crate::Topology;
+use crate::stores::Postgres;
 use crate::topology::Service;
 
 /// Incidents in the small database.
 const SMALL: u32 = 1_000;
 /// Longest pause of a client between two requests; they are of any length up to that.
 const MAX_PAUSE: Duration = Duration::from_millis(200);
+/// Memory of Postgres, and how much it writes before it makes a checkpoint.
+const MEMORY: [(&str, &str); 3] =
+    [("shared_buffers", "2GB"), ("max_wal_size", "8GB"), ("maintenance_work_mem", "512MB")];
+/// How often progress is told.
+const STATEMENTS_BETWEEN_LINES: usize = 20;
 /// How long is asked before it is measured: connections are opened, statements prepared.
 const WARM_UP: Duration = Duration::from_secs(1);
 
@@ -32,8 +39,10 @@ pub struct Options {
     pub rounds: u32,
     /// How long, each time.
     pub duration: Duration,
-    /// Incidents in the large database, and as many alerts.
+    /// Incidents in the large database.
     pub incidents: u32,
+    /// Alerts of each incident, in both.
+    pub alerts: u32,
     /// Clients.
     pub clients: u32,
 }
@@ -41,20 +50,29 @@ pub struct Options {
 /// Something that is read.
 struct Read {
     name: &'static str,
-    /// A Lua expression for a path, in which `n` is the number of incidents.
+    /// A Lua expression for a path, in which `n` is the number of incidents and `services` that of services.
     path: &'static str,
     goal_ms: Option<f64>,
 }
 
-const READS: [Read; 7] = [
+const READS: [Read; 8] = [
     Read { name: "list", path: r#""/api/v1/incidents""#, goal_ms: Some(4.4) },
     Read {
         name: "open",
         path: r#""/api/v1/incidents?status=triggered,acknowledged&severity=critical,high""#,
         goal_ms: None,
     },
-    Read { name: "label", path: r#""/api/v1/incidents?label=service=service-" .. math.random(0, 996)"#, goal_ms: None },
-    Read { name: "search", path: r#""/api/v1/incidents?q=on%20service-" .. math.random(0, 996)"#, goal_ms: None },
+    Read {
+        name: "label",
+        path: r#""/api/v1/incidents?label=service=service-" .. math.random(0, services - 1)"#,
+        goal_ms: None,
+    },
+    Read { name: "rare_label", path: r#""/api/v1/incidents?label=pod=pod-" .. math.random(1, n)"#, goal_ms: None },
+    Read {
+        name: "search",
+        path: r#""/api/v1/incidents?q=on%20service-" .. math.random(0, services - 1)"#,
+        goal_ms: None,
+    },
     Read { name: "detail", path: r#""/api/v1/incidents/" .. math.random(1, n)"#, goal_ms: Some(2.8) },
     Read { name: "alerts", path: r#""/api/v1/alerts""#, goal_ms: Some(3.7) },
     Read { name: "firing", path: r#""/api/v1/alerts?status=firing&source=prometheus""#, goal_ms: None },
@@ -65,8 +83,9 @@ const READS: [Read; 7] = [
 /// # Errors
 /// When anything cannot be started, or an answer is a refusal.
 pub async fn run(options: Options, folder: &Path) -> Result<Report, BenchError> {
-    let small = Ground::prepare(&folder.join("small"), SMALL).await?;
-    let large = Ground::prepare(&folder.join("large"), options.incidents).await?;
+    let size = |incidents| Size { incidents, alerts: options.alerts };
+    let small = Ground::prepare(&folder.join("small"), size(SMALL)).await?;
+    let large = Ground::prepare(&folder.join("large"), size(options.incidents)).await?;
     let bare = Rival::bare("bare", Bare::Reads, &folder.join("logs")).await?;
     let mut rounds: Vec<Round> = Vec::new();
     for round in 0..options.rounds {
@@ -86,12 +105,16 @@ pub async fn run(options: Options, folder: &Path) -> Result<Report, BenchError> 
         .push(Metric::once("api.rss_mib", memory.map_or(0.0, |memory| mib(memory.peak_kib))).goal(Goal::AtMost(64.0)));
     let notes = vec![format!(
         "{} rounds of {} s each. {} clients; for latencies each pauses up to {} ms after an answer, for rates not at all. \
-         {} incidents with an alert and three timeline entries each (small: {SMALL}); detail is of any of them.",
+         {} incidents of {} services with {} alerts and three timeline entries each (small: {SMALL} of {}); detail is of any of \
+         them.",
         options.rounds,
         options.duration.as_secs(),
         options.clients,
         MAX_PAUSE.as_millis(),
         options.incidents,
+        large.size.services(),
+        options.alerts,
+        small.size.services(),
     )];
     bare.process.stop_if_running().await?;
     small.topology.stop().await?;
@@ -121,10 +144,9 @@ fn metrics(rounds: &[Round]) -> Vec<Metric> {
         metrics.push(p95);
         metrics.push(Metric::rounds(format!("api.{name}_p99_ms"), each(&|round| ms(round.large[index].p99_us))));
         let growth = each(&|round| ms(round.large[index].p95_us) / ms(round.small[index].p95_us));
-        metrics.push(match name {
-            "list" => Metric::rounds("api.growth", growth).goal(Goal::AtMost(1.3)),
-            _ => Metric::rounds(format!("api.{name}_growth"), growth),
-        });
+        let growth =
+            Metric::rounds(if name == "list" { "api.growth".to_owned() } else { format!("api.{name}_growth") }, growth);
+        metrics.push(growth.goal(Goal::AtMost(1.3)));
     }
     metrics.push(Metric::rounds("api.list_rps", each(&|round| round.list_rps)));
     metrics.push(Metric::rounds("api.detail_rps", each(&|round| round.detail_rps)));
@@ -144,11 +166,11 @@ fn ms(micros: u64) -> f64 {
 /// A system without anybody but the api, and its database.
 struct Ground {
     topology: Topology,
-    incidents: u32,
+    size: Size,
 }
 
 impl Ground {
-    async fn prepare(folder: &Path, incidents: u32) -> Result<Self, BenchError> {
+    async fn prepare(folder: &Path, size: Size) -> Result<Self, BenchError> {
         let topology = [Service::Ingest, Service::Worker, Service::Notifier]
             .into_iter()
             .fold(Topology::builder(), |topology, service| topology.count(service, 0))
@@ -158,13 +180,20 @@ impl Ground {
             .env("TOCSIN_HTTP_WORKERS", cores().to_string())
             .start()
             .await?;
-        tracing::info!("making {incidents} incidents");
-        let (postgres, connection) = tokio_postgres::connect(topology.tenant().database_url(), NoTls).await?;
-        tokio::spawn(connection);
-        for statement in fill::statements(incidents) {
-            postgres.batch_execute(&statement).await?;
+        let stores = topology.stores().ok_or(BenchError::Broken { what: "the topology has no stores of its own" })?;
+        give_memory(stores.postgres()).await?;
+        topology.wait_ready("api-1").await?;
+        let Size { incidents, alerts } = size;
+        tracing::info!("making {incidents} incidents with {alerts} alerts each");
+        let postgres = connect(topology.tenant().database_url()).await?;
+        let statements = fill::statements(size);
+        for (index, statement) in statements.iter().enumerate() {
+            postgres.batch_execute(statement).await?;
+            if index % STATEMENTS_BETWEEN_LINES == STATEMENTS_BETWEEN_LINES - 1 {
+                tracing::info!("{} of {} statements", index + 1, statements.len());
+            }
         }
-        Ok(Self { topology, incidents })
+        Ok(Self { topology, size })
     }
 
     /// What clients who pause are answered, in the order of [`READS`].
@@ -187,22 +216,40 @@ impl Ground {
     /// Details in a second that Postgres gives to the same number of clients without anybody between.
     async fn rate_of_database(&self, options: &Options, folder: &Path) -> Result<f64, BenchError> {
         let url = self.topology.tenant().database_url();
-        let rate = pgbench::details_per_second(url, self.incidents, options.clients, options.duration, folder).await?;
+        let rate =
+            pgbench::details_per_second(url, self.size.incidents, options.clients, options.duration, folder).await?;
         tracing::info!("pgbench: {rate:.0}/s");
         Ok(rate)
     }
 
     async fn ask(&self, options: &Options, read: &Read, delay: &str, folder: &Path) -> Result<Outcome, BenchError> {
         let script = format!(
-            "wrk.method = \"GET\"\nwrk.headers[\"Authorization\"] = {}\nlocal n = {}\n\
+            "wrk.method = \"GET\"\nwrk.headers[\"Authorization\"] = {}\nlocal n, services = {}, {}\n\
              function request() return wrk.format(nil, {}) end\n{delay}",
             quoted(&format!("Bearer {}", self.topology.token())),
-            self.incidents,
+            self.size.incidents,
+            self.size.services(),
             read.path,
         );
         let url = self.topology.service_url("api-1")?;
         fire(options, &url, &script, read.name, folder).await
     }
+}
+
+/// What a database of this size is given: without it each read of what nobody else has read lately is one of the kernel's.
+async fn give_memory(server: &Postgres) -> Result<(), BenchError> {
+    let postgres = connect(&server.url()).await?;
+    for (setting, value) in MEMORY {
+        postgres.batch_execute(&format!("ALTER SYSTEM SET {setting} = '{value}'")).await?;
+    }
+    server.process().restart().await?;
+    Ok(server.wait_ready().await?)
+}
+
+async fn connect(url: &str) -> Result<tokio_postgres::Client, BenchError> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
 }
 
 async fn rate_of_bare(bare: &Rival, options: &Options, folder: &Path) -> Result<f64, BenchError> {

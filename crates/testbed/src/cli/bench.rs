@@ -70,9 +70,12 @@ enum Bench {
         /// How many seconds each time.
         #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=600))]
         seconds: u64,
-        /// How many incidents the large database has, and as many alerts; the small one has a thousand.
-        #[arg(long, default_value_t = 1_000_000)]
+        /// How many incidents the large database has; the small one has a thousand.
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1_000..))]
         incidents: u32,
+        /// How many alerts each incident has.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        alerts: u32,
         /// Clients, each with a connection of its own.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         clients: u32,
@@ -192,9 +195,9 @@ async fn measure(bench: &Bench, folder: &Path) -> Result<Report, CliError> {
         }
         Bench::Flood { seconds } => bench::flood::run(Duration::from_secs(seconds), folder).await,
         Bench::StoreLoss => bench::store_loss::run(folder).await,
-        Bench::Api { rounds, seconds, incidents, clients } => {
+        Bench::Api { rounds, seconds, incidents, alerts, clients } => {
             let duration = Duration::from_secs(seconds);
-            bench::api::run(bench::api::Options { rounds, duration, incidents, clients }, folder).await
+            bench::api::run(bench::api::Options { rounds, duration, incidents, alerts, clients }, folder).await
         }
         Bench::Live { clients, per_second, seconds } => {
             let during = Duration::from_secs(seconds);

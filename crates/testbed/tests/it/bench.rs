@@ -56,7 +56,7 @@ async fn the_bench_of_the_notifier_measures_everything_and_finds_each_notice_tol
 async fn the_bench_of_the_api_reads_everything_from_both_databases() {
     let _turn = Turn::alone().await;
     let folder = folder();
-    let options = api::Options { rounds: 1, duration: Duration::from_secs(1), incidents: 3_000, clients: 4 };
+    let options = api::Options { rounds: 1, duration: Duration::from_secs(1), incidents: 3_000, alerts: 2, clients: 4 };
     let report = api::run(options, folder.path()).await.unwrap();
     println!("{report}");
     assert!(report.metrics.iter().all(|metric| metric.value() > 0.0), "{report}");

@@ -1,15 +1,13 @@
 //! The one reader of a process that follows what changes.
 
-use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeSet, HashMap};
-use std::hash::{Hash as _, Hasher as _};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tocsin_bus::Change;
 use tocsin_shared::{IncidentId, SilenceId};
-use tocsin_store::{IncidentRecord, Store, StoreError};
+use tocsin_store::{IncidentRecord, MAX_CHANGED, StoreError};
 
 use super::frame::{self, Frame};
 use super::{Events, MAX_MISSED_INCIDENTS, metrics};
@@ -21,41 +19,18 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 const LOOK_INTERVAL_ALONE: Duration = Duration::from_secs(1);
 /// How far a look goes back: further than clocks differ and commits take.
 const LOOK_BACK: TimeDelta = TimeDelta::seconds(30);
-/// Most incidents whose last state is remembered.
-const MAX_SEEN: usize = 20_000;
-
-/// Which state of each incident was handed out last, as a hash, so that it is not handed out twice.
-#[derive(Debug, Default)]
-struct Seen(HashMap<IncidentId, u64>);
-
-impl Seen {
-    /// The event of an incident, unless it was the last one of it.
-    fn fresh(&mut self, record: IncidentRecord) -> Option<Frame> {
-        let id = record.incident.id;
-        let frame = written(Frame::incident(record))?;
-        let mut hasher = DefaultHasher::new();
-        frame.data().hash(&mut hasher);
-        if self.0.len() >= MAX_SEEN {
-            self.0.clear();
-        }
-        let is_new = self.0.insert(id, hasher.finish()) != Some(hasher.finish());
-        is_new.then_some(frame)
-    }
-}
-
 pub(super) async fn run(events: Arc<Events>) {
     let follower = async {
-        let mut seen = Seen::default();
         let mut is_first = true;
         loop {
-            let position = reconnect(&events, &mut seen).await;
+            let position = reconnect(&events).await;
             events.set_position(Some(&position));
             if !is_first {
                 tracing::info!("the stream of changes is followed again; clients load everything anew");
                 hand_out(&events, [frame::reset(Some(&position))]);
             }
             is_first = false;
-            follow(&events, &mut seen, position).await;
+            follow(&events, position).await;
             events.set_position(None);
         }
     };
@@ -66,19 +41,19 @@ pub(super) async fn run(events: Arc<Events>) {
 }
 
 /// Waits for Redis, and looks into Postgres meanwhile. Gives the position behind the newest entry.
-async fn reconnect(events: &Events, seen: &mut Seen) -> String {
+async fn reconnect(events: &Events) -> String {
     loop {
         match events.changes.position().await {
             Ok(position) => return position,
             Err(error) => tracing::debug!(%error, "cannot follow the stream of changes; looking into Postgres instead"),
         }
-        look(events, seen).await;
+        look(events).await;
         tokio::time::sleep(LOOK_INTERVAL_ALONE).await;
     }
 }
 
 /// Follows the stream until that fails.
-async fn follow(events: &Events, seen: &mut Seen, mut position: String) {
+async fn follow(events: &Events, mut position: String) {
     let mut looked_at = Instant::now();
     loop {
         let entries = match events.changes.read(&position, BLOCK).await {
@@ -90,18 +65,18 @@ async fn follow(events: &Events, seen: &mut Seen, mut position: String) {
         };
         if let Some((newest, _)) = entries.last() {
             newest.clone_into(&mut position);
-            pass_on(events, seen, &entries, &position).await;
+            pass_on(events, &entries, &position).await;
             events.set_position(Some(&position));
         }
         if looked_at.elapsed() >= LOOK_INTERVAL {
-            look(events, seen).await;
+            look(events).await;
             looked_at = Instant::now();
         }
     }
 }
 
 /// Hands out what entries of the stream name. While Postgres is away it is tried again: nothing changes meanwhile.
-async fn pass_on(events: &Events, seen: &mut Seen, entries: &[(String, Change)], position: &str) {
+async fn pass_on(events: &Events, entries: &[(String, Change)], position: &str) {
     let Some(named) = Named::in_all(entries) else {
         hand_out(events, [frame::reset(Some(position))]);
         return;
@@ -119,7 +94,7 @@ async fn pass_on(events: &Events, seen: &mut Seen, entries: &[(String, Change)],
             }
         }
     };
-    let mut frames: Vec<Frame> = records.into_iter().filter_map(|record| seen.fresh(record)).collect();
+    let mut frames = fresh(events, records, Some(position));
     frames.extend(named.others());
     if !frames.is_empty() {
         metrics::told(frames.len());
@@ -128,13 +103,13 @@ async fn pass_on(events: &Events, seen: &mut Seen, entries: &[(String, Change)],
 }
 
 /// Looks into Postgres for what nobody has told of.
-async fn look(events: &Events, seen: &mut Seen) {
+async fn look(events: &Events) {
     if events.frames.receiver_count() == 0 {
         return;
     }
     match events.store.incidents_changed(Utc::now() - LOOK_BACK).await {
         Ok(records) => {
-            let frames: Vec<Frame> = records.into_iter().filter_map(|record| seen.fresh(record)).collect();
+            let frames = fresh(events, records, None);
             if !frames.is_empty() {
                 metrics::told(frames.len());
                 hand_out(events, frame::parts(&frames, None));
@@ -142,6 +117,17 @@ async fn look(events: &Events, seen: &mut Seen) {
         }
         Err(error) => tracing::debug!(%error, "cannot look for changes"),
     }
+}
+
+/// The events of those incidents whose state was not handed out already.
+fn fresh(events: &Events, records: Vec<IncidentRecord>, position: Option<&str>) -> Vec<Frame> {
+    let mut seen = events.seen();
+    let named = records.into_iter().filter_map(incident);
+    named.filter(|(id, frame)| seen.is_fresh(*id, frame, position)).map(|(_, frame)| frame).collect()
+}
+
+fn incident(record: IncidentRecord) -> Option<(IncidentId, Frame)> {
+    Some((record.incident.id, written(Frame::incident(record))?))
 }
 
 fn hand_out(events: &Events, parts: impl IntoIterator<Item = String>) {
@@ -182,17 +168,42 @@ impl Named {
     }
 }
 
-/// What entries name, as it is now; `None` if there is a gap among them, or too much to tell it one by one.
-pub(super) async fn load(store: &Store, entries: &[(String, Change)]) -> Result<Option<Vec<Frame>>, StoreError> {
+/// What a client at `position` has missed, as it is now: what the entries behind it name, and what a look into Postgres finds that
+/// no entry tells of. (The one that found it first may have been another process, or have handed it out while this client was
+/// away; and nobody looks while there are no clients.) `None` if there is a gap among them, or too much to tell it one by one.
+///
+/// What was handed out at an earlier position is left out if this process knows so; else the client gets it again.
+pub(super) async fn load(
+    events: &Events,
+    position: &str,
+    entries: &[(String, Change)],
+) -> Result<Option<Vec<Frame>>, StoreError> {
     let Some(named) = Named::in_all(entries) else {
         return Ok(None);
     };
     if named.incidents.len() > MAX_MISSED_INCIDENTS {
         return Ok(None);
     }
-    let records = store.incidents_get(&named.incidents).await?;
-    let incidents = records.into_iter().filter_map(|record| written(Frame::incident(record)));
-    Ok(Some(incidents.chain(named.others()).collect()))
+    let found = events.store.incidents_changed(told_at(position) - LOOK_BACK).await?;
+    if found.len() >= usize::from(MAX_CHANGED) {
+        return Ok(None);
+    }
+    let records = events.store.incidents_get(&named.incidents).await?;
+    let found = found.into_iter().filter(|record| !named.incidents.contains(&record.incident.id));
+    let mut frames: Vec<Frame> = {
+        let seen = events.seen();
+        let untold = found.filter_map(incident).filter(|(id, frame)| !seen.was_told(*id, frame, position));
+        untold.map(|(_, frame)| frame).collect()
+    };
+    frames.extend(records.into_iter().filter_map(incident).map(|(_, frame)| frame));
+    frames.extend(named.others());
+    Ok(Some(frames))
+}
+
+/// When a position was made: it begins with the milliseconds of the clock of Redis.
+fn told_at(position: &str) -> DateTime<Utc> {
+    let milliseconds = position.split_once('-').and_then(|(time, _)| time.parse().ok()).unwrap_or_default();
+    DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
 }
 
 fn written(frame: Result<Frame, serde_json::Error>) -> Option<Frame> {

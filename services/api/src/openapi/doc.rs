@@ -31,7 +31,7 @@ pub(crate) struct Doc {
     summary: &'static str,
     about: Option<&'static str>,
     access: Access,
-    changes: bool,
+    has_etag: bool,
     params: Vec<Value>,
     body: Option<Value>,
     answers: BTreeMap<u16, Value>,
@@ -54,7 +54,7 @@ impl Doc {
             summary,
             about: None,
             access,
-            changes: false,
+            has_etag: true,
             params: Vec::new(),
             body: None,
             answers: BTreeMap::new(),
@@ -66,6 +66,11 @@ impl Doc {
     /// For everybody.
     pub(crate) fn open(id: &'static str, tag: &'static str, summary: &'static str) -> Self {
         Self::new(id, tag, summary, Access::Open, &[])
+    }
+
+    /// Of this process, for everybody.
+    pub(crate) fn of_process(id: &'static str, summary: &'static str) -> Self {
+        Self { has_etag: false, ..Self::open(id, "process", summary) }
     }
 
     /// For everybody, from pages of our own.
@@ -87,7 +92,7 @@ impl Doc {
 
     /// For responders: a command to the worker.
     pub(crate) fn responds(id: &'static str, tag: &'static str, summary: &'static str) -> Self {
-        let doc = Self { access: Access::Scope("respond"), changes: true, ..Self::known(id, tag, summary) };
+        let doc = Self { access: Access::Scope("respond"), has_etag: false, ..Self::known(id, tag, summary) };
         let [key, actor] = params::of_actions();
         doc.with(key).with(actor).accepted().codes(&[
             ErrorCode::BadRequest,
@@ -226,7 +231,7 @@ impl Doc {
         if let Some(example) = example {
             content["example"] = example;
         }
-        let headers = self.headers(if self.changes { &[] } else { &["ETag"] });
+        let headers = self.headers(if self.has_etag { &["ETag"] } else { &[] });
         let answer = json!({"description": what, "headers": headers, "content": {"application/json": content}});
         self.answers.insert(status, answer);
         self

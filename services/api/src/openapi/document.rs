@@ -23,6 +23,9 @@ session is a cookie instead; what changes something then needs the header `X-Toc
 **Acting** is a command to the worker, and answered with what there is then. If no worker answers within 2 s the answer is 202: \
 it will be done. Name a request by `Idempotency-Key` and repeat it as often as you like.
 
+**Senders** post elsewhere, at the same address (`/api/v1/webhooks/…`, `/api/v2/alerts`, `/v2/enqueue`): another service takes that, \
+and `docs/senders.md` of the repository describes it.
+
 The front door answers in the same form when no service can: 431 `headers_too_large`, 502 `bad_gateway`, 503 `no_healthy_server`, \
 504 `gateway_timeout`. An address that does not take a method answers 405 with `Allow`.";
 
@@ -81,6 +84,7 @@ pub(super) fn describe(table: Table) -> Value {
             {"name": "dead letters", "description": "What could not be applied."},
             {"name": "live", "description": "What changes, as it changes; and how Tocsin itself is."},
             {"name": "sign-in", "description": "The dashboard's sessions."},
+            {"name": "process", "description": "How the process that answers is, as every service of Tocsin says it."},
             {"name": "docs", "description": "This description."},
         ],
         "paths": paths,

@@ -57,7 +57,7 @@ fn kind(schema: &Value) -> String {
         Some(kind) => kind.to_string(),
     }];
     if let Some(items) = get("items") {
-        words.push(format!("of {}", kind(&items)));
+        words = vec![format!("array of {}", kind(&items))];
     }
     if let Some(choices) = get("enum") {
         let choices = choices.try_iter().into_iter().flatten().map(|choice| choice.to_string());

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use tocsin_service::http::Problem;
+use tocsin_shared::ErrorCode;
 use tocsin_store::Store;
 
 use super::{alert_find, incident_find};
@@ -37,6 +38,13 @@ pub(super) fn add(table: &mut Table) {
             dead_letters,
             Doc::reads("listDeadLetters", "dead letters", "What could not be applied, newest first")
                 .lists::<DeadLetterView>("The dead letters.", &examples::dead_letter()),
+        )
+        .get(
+            "/api/v1/dead-letters/{id}",
+            dead_letter,
+            Doc::reads("getDeadLetter", "dead letters", "One thing that could not be applied")
+                .of_number("The dead letter's number.")
+                .gives::<DeadLetterView>(200, "The dead letter.", examples::dead_letter()),
         );
 }
 
@@ -81,4 +89,13 @@ async fn dead_letters(_: Reader, mut params: Params, store: web::Data<Store>) ->
     params.finish()?;
     let page = store.dead_letter_list(window).await.map_err(unavailable)?;
     Ok(HttpResponse::Ok().json(ListView::<DeadLetterView>::new(page, &window)))
+}
+
+async fn dead_letter(_: Reader, id: web::Path<String>, store: web::Data<Store>) -> Result<HttpResponse, Problem> {
+    let letter = match id.parse() {
+        Ok(id) => store.dead_letter_get(id).await.map_err(unavailable)?,
+        Err(_) => None,
+    };
+    let letter = letter.ok_or_else(|| Problem::new(ErrorCode::NotFound).detail("no dead letter has this number"))?;
+    Ok(HttpResponse::Ok().json(DeadLetterView::from(letter)))
 }

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use tocsin_shared::{AlertSeverity, AlertStatus, Envelope, EventId};
 use tocsin_store::DeadLetter;
 
-use crate::api::{Api, at, delivery, problem};
+use crate::api::{ADMIN, Api, READER, at, delivery, problem};
+use crate::worker::Worker;
 
 /// A resolved incident of two alerts, and an open one whose alert has everything that an alert can have.
-fn history() -> [Envelope; 5] {
+pub(crate) fn history() -> [Envelope; 5] {
     let mut full = delivery("Slow", "web-1", AlertStatus::Firing, 50);
     "prometheus".clone_into(&mut full.source);
     let event = &mut full.alerts[0];
@@ -37,7 +38,7 @@ async fn api_with_history() -> Api {
 
 /// Replaces what differs from run to run: ids by their order of appearance, so that equal ones stay equal, and the time at
 /// which the database made a row.
-fn stable(mut body: Value) -> Value {
+pub(crate) fn stable(mut body: Value) -> Value {
     let mut ids = HashMap::new();
     stabilise(&mut body, &mut ids);
     body
@@ -85,6 +86,56 @@ async fn an_incident_is_shown_with_its_alerts_and_its_timeline() {
 }
 
 #[tokio::test]
+async fn the_alerts_and_the_timeline_of_an_incident_are_lists_of_what_it_is_shown_with() {
+    let api = api_with_history().await;
+    let incident = api.read("/api/v1/incidents/1").await;
+    for part in ["alerts", "timeline"] {
+        let list = api.read(&format!("/api/v1/incidents/1/{part}")).await;
+        assert_eq!(list["data"], incident[part]);
+        insta::assert_json_snapshot!(format!("the_{part}_of_an_incident"), stable(list));
+    }
+}
+
+/// One in force, and one that is over.
+const SILENCES: &str = r#"
+INSERT INTO silences (id, matchers, starts_at, ends_at, recurrence, author, comment, created_at) VALUES
+    ('01990a3e-0000-7000-8000-000000000001', '["alertname=\"DiskFull\"", "host=~\"db-.*\""]', '2026-01-01T00:00:00Z',
+        '2100-01-01T00:00:00Z', NULL, 'Ann via ops', 'moving the data', '2026-01-01T00:00:00Z'),
+    ('01990a3e-0000-7000-8000-000000000002', '["team=\"web\""]', '2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z',
+        '{"days": ["sat"], "from": "22:00", "to": "06:00", "zone": "Europe/Berlin"}', 'ops', '', '2026-01-01T00:00:00Z')"#;
+
+#[tokio::test]
+async fn a_silence_list_is_as_documented() {
+    let api = Api::start().await;
+    api.topology.tenant().sql(SILENCES).await.unwrap();
+    let list = api.read("/api/v1/silences?include_expired=true").await;
+    for listed in list["data"].as_array().unwrap() {
+        let shown = api.read(&format!("/api/v1/silences/{}", listed["id"].as_str().unwrap())).await;
+        assert_eq!(&shown, listed);
+    }
+    assert_eq!(api.read("/api/v1/silences").await["total"], 1, "what is over is left out");
+    insta::assert_json_snapshot!(stable(list));
+}
+
+#[tokio::test]
+async fn what_is_done_or_accepted_or_refused_is_told_as_documented() {
+    let api = api_with_history().await;
+    let redrive = || api.client.post(api.url("/api/v1/dead-letters/1/redrive")).bearer_auth(ADMIN).send();
+    let accepted = redrive().await.unwrap();
+    assert_eq!(accepted.status(), 202, "there is no worker");
+    let accepted: Value = accepted.json().await.unwrap();
+    let done: Value = {
+        let _worker = Worker::doing(&api, None);
+        redrive().await.unwrap().json().await.unwrap()
+    };
+    let mut refused = problem(api.get_as(READER, "/api/v1/incidents?limit=0").await, 400, "invalid_parameter").await;
+    refused["request_id"] = json!("00000000-0000-7000-8000-000000000000");
+    refused["error"]["request_id"] = refused["request_id"].clone();
+    let told = json!({"accepted": accepted, "done": done, "refused": refused});
+    insta::assert_json_snapshot!(stable(told));
+}
+
+#[tokio::test]
 async fn an_alert_list_is_as_documented() {
     let api = api_with_history().await;
     insta::assert_json_snapshot!(stable(api.read("/api/v1/alerts").await));
@@ -126,6 +177,11 @@ async fn a_dead_letter_is_listed_with_its_reason() {
     let reason = "envelope version \"9\" is not supported".to_owned();
     api.keep(&DeadLetter { stream: "events", entry_id: "7-0".to_owned(), fields, reason }).await;
     let mut list = api.read("/api/v1/dead-letters").await;
+    let id = &list["data"][0]["id"];
+    assert_eq!(api.read(&format!("/api/v1/dead-letters/{id}")).await, list["data"][0]);
+    for other in ["0", "-1", "4711", "one", "99999999999999999999"] {
+        problem(api.get_as(READER, &format!("/api/v1/dead-letters/{other}")).await, 404, "not_found").await;
+    }
     list["data"][0]["created_at"] = json!("[now]");
     insta::assert_json_snapshot!(list);
 }
@@ -166,6 +222,6 @@ async fn what_does_not_exist_is_not_found() {
         "/api/v1/alerts/1".to_owned(),
         "/api/v1/nothing".to_owned(),
     ] {
-        problem(api.get_as(crate::api::READER, &path).await, 404, "not_found").await;
+        problem(api.get_as(READER, &path).await, 404, "not_found").await;
     }
 }

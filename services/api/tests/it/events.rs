@@ -186,6 +186,46 @@ async fn a_change_that_nobody_has_told_of_is_found() {
 }
 
 #[tokio::test]
+async fn a_change_that_was_found_while_a_client_was_away_is_not_missed_by_it() {
+    let api = Api::start().await;
+    let publisher = api.publisher();
+    // One entry, so that positions begin with the time.
+    publisher.changed(&about(&[IncidentId::generate()])).await.unwrap();
+    let fresh = |group| {
+        let now = chrono::Utc::now();
+        let mut fresh = delivery(group, "one", AlertStatus::Firing, 1);
+        (fresh.received_at, fresh.alerts[0].event_at) = (now, now);
+        fresh
+    };
+    let away = Watching::start(&api, None).await.settled().await.position.unwrap();
+    let mut watching = Watching::start(&api, Some(&away)).await.settled().await;
+    api.apply(&[fresh("untold")]).await;
+    assert_eq!(watching.next().await.unwrap().1["incident_number"], 1);
+    // What was found has no position, so this one has it, and the other has not.
+    assert_eq!(watching.position.as_ref(), Some(&away));
+    let mut back = Watching::start(&api, Some(&away)).await;
+    assert_eq!(back.next().await.unwrap().1["incident_number"], 1);
+
+    // What the stream has told of is not repeated to those who have read so far.
+    api.apply(&[fresh("told")]).await;
+    publisher.changed(&about(&[api.incident(2).await])).await.unwrap();
+    publisher.changed(&about(&[api.incident(1).await])).await.unwrap();
+    let silence = SilenceId::generate();
+    publisher.changed(&Change { silences: vec![silence], ..Change::default() }).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.last() != Some(&json!({"id": silence})) {
+        seen.push(watching.next().await.unwrap().1);
+    }
+    assert_eq!(seen.len(), 2, "incident 1 was shown before: {seen:?}");
+    let read = watching.position.clone();
+    assert_ne!(read.as_ref(), Some(&away));
+    let mut again = Watching::start(&api, read.as_deref()).await;
+    let silence = SilenceId::generate();
+    publisher.changed(&Change { silences: vec![silence], ..Change::default() }).await.unwrap();
+    assert_eq!(again.next().await.unwrap().1, json!({"id": silence}), "the first event");
+}
+
+#[tokio::test]
 async fn a_stream_ends_when_the_process_does_so_that_clients_go_elsewhere() {
     let api = Api::start_as(|topology| topology.env("TOCSIN_DRAIN_DELAY", "100ms")).await;
     let mut watching = Watching::start(&api, None).await.settled().await;

@@ -10,6 +10,7 @@
 
 mod api;
 mod bodies;
+mod contract;
 mod dashboard;
 mod database;
 mod event_crowds;

@@ -51,12 +51,12 @@ async fn a_parameter_that_cannot_be_read_is_refused_by_name() {
 async fn a_wrong_method_is_refused_with_the_right_one() {
     let api = Api::start().await;
     for (path, allowed) in [
-        ("/api/v1/incidents", "GET, POST"),
-        ("/api/v1/incidents/1", "GET, PATCH"),
-        ("/api/v1/incidents/1/timeline", "GET"),
+        ("/api/v1/incidents", "GET, HEAD, POST"),
+        ("/api/v1/incidents/1", "GET, HEAD, PATCH"),
+        ("/api/v1/incidents/1/timeline", "GET, HEAD"),
         ("/api/v1/incidents/1/acknowledge", "POST"),
-        ("/api/v1/silences", "GET, POST"),
-        ("/api/v1/alerts", "GET"),
+        ("/api/v1/silences", "GET, HEAD, POST"),
+        ("/api/v1/alerts", "GET, HEAD"),
     ] {
         let response = api.client.put(api.url(path)).bearer_auth(READER).send().await.unwrap();
         assert_eq!(response.headers()["allow"], allowed, "{path}");

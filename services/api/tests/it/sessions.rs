@@ -54,6 +54,11 @@ async fn a_session_opens_what_its_token_opens_until_one_signs_out() {
     assert_eq!((&session["name"], &session["scopes"]), (&json!(READER), &json!(["read"])));
 
     let cookie_of = set.split(';').next().unwrap();
+    let ends = session["expires_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    assert!(ends > chrono::Utc::now());
+    let mut shown = session.clone();
+    shown["expires_at"] = json!("[when it ends]");
+    insta::assert_json_snapshot!(shown);
     let seen: Value = api.with(cookie_of, Method::GET, "/api/v1/session").send().await.unwrap().json().await.unwrap();
     assert_eq!(seen, session);
     assert_eq!(api.with(cookie_of, Method::GET, "/api/v1/incidents").send().await.unwrap().status(), 200);

@@ -69,6 +69,23 @@ async fn each_service_stream_and_receiver_is_told_of_in_numbers() {
         (&json!(1), &json!(1), &json!(1))
     );
     assert!(receivers[0]["oldest_pending_s"].as_f64().unwrap() >= 90.0);
+    insta::assert_json_snapshot!(steady(system));
+}
+
+/// Without what differs from run to run: times, versions, rates and ages.
+fn steady(mut system: Value) -> Value {
+    let service = &mut system["services"][0];
+    for name in ["started_at", "seen_at"] {
+        assert!(service[name].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().is_ok(), "{service}");
+        service[name] = json!("[time]");
+    }
+    service["version"] = json!("[version]");
+    for rate in service["rates"].as_object_mut().unwrap().values_mut() {
+        assert!(rate.as_f64().is_some_and(|rate| rate >= 0.0), "{rate}");
+        *rate = json!("[rate]");
+    }
+    system["receivers"][0]["oldest_pending_s"] = json!("[age]");
+    system
 }
 
 #[tokio::test]

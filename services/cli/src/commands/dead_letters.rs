@@ -1,8 +1,5 @@
 //! `tocsin dead-letters`.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use crate::args::{DeadLetters, Window};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
@@ -59,31 +56,13 @@ async fn matching(client: &Client, reason: Option<&str>) -> Result<Vec<i64>, Fai
     Ok(ids)
 }
 
-/// What tells a letter from the others.
-#[derive(Deserialize)]
-struct Named {
-    id: i64,
-}
-
-fn is_named(letter: &RawValue, id: i64) -> bool {
-    serde_json::from_str::<Named>(letter.get()).is_ok_and(|named| named.id == id)
-}
-
-/// The API has no address for one of them, so it is looked for.
 async fn show_one(client: &Client, output: Output, id: i64) -> Result<Exit, Failure> {
-    let mut found = None;
-    let ask = || client.get(&["dead-letters"]);
-    lists::each_page(client, &ALL, ask, |_, page: &Page<Box<RawValue>>| {
-        found = found.take().or_else(|| page.data.iter().find(|letter| is_named(letter, id)).cloned());
-        Ok(())
-    })
-    .await?;
-    let found = found.ok_or(Failure::NoDeadLetter(id))?;
+    let answer = client.answer(&client.get(&["dead-letters", &id.to_string()])).await?;
     if output.json {
-        output::line(found.get())?;
+        output::body(&answer)?;
         return Ok(Exit::Done);
     }
-    let letter: DeadLetter = serde_json::from_str(found.get())?;
+    let letter: DeadLetter = answer.read()?;
     output.facts(&[
         ("dead letter", Cell::new(letter.id.to_string())),
         ("stream", Cell::new(&letter.stream)),

@@ -37,6 +37,7 @@ fn refused(service: Service) -> &'static [&'static str] {
             // What triggers keep for it.
             "UPDATE tallies SET count = 0",
             "DELETE FROM alert_terms",
+            "UPDATE incident_terms SET seconds = 0",
         ],
         Service::Notifier => &[
             "SELECT seq FROM inbox",
