@@ -70,7 +70,7 @@ enum Command {
     Start(operate::Target),
     /// Stop a process and start it again.
     Restart(operate::Target),
-    /// Cut a store of `up --ha` off the network.
+    /// Cut a process of `up --ha` off the network: its connections stay, and nothing comes through them.
     CutOff(operate::Target),
     /// Put it back.
     Heal(operate::Target),

@@ -41,11 +41,13 @@ pub enum TestbedError {
         /// What was asked.
         of: &'static str,
     },
-    /// A node can't be cut off.
-    #[error("{name} has no network of its own here: only stores have, and only root can make one")]
+    /// What was to be done to the network of a process can't be done there.
+    #[error("{name} can't be cut off or slowed like that: {why}")]
     NoNetwork {
-        /// The node.
+        /// The process.
         name: String,
+        /// Why not, and what is possible.
+        why: &'static str,
     },
     /// There are too many topologies on this machine, or the one that a folder belongs to runs already.
     #[error("no addresses are left for another topology: `./dev down` stops one")]

@@ -3,9 +3,9 @@
 //! whichever Postgres leads.
 //!
 //! A *node* is what is lost together: one etcd, one Redis, one Sentinel, a Postgres with its Patroni, one service, the front
-//! door. As root each store has a network namespace of its own on one bridge, so that it can be cut off; the services and the
-//! front door stay outside, where tests have their doubles. Without root each store has an address of its own on the
-//! loopback interface, and cutting off is refused.
+//! door. Each can be cut off the network. As root each store has a network namespace of its own on one bridge; the services and
+//! the front door stay outside, where tests have their doubles, and a packet filter cuts them off. Without root each store has an
+//! address of its own on the loopback interface, and relays of ours stand before each process.
 //!
 //! What each setting is for, and what was measured: `docs/ha.md`, `docs/adr/0023-ha-as-processes.md`.
 
@@ -30,7 +30,7 @@ use futures_util::future::{join_all, try_join_all};
 use nix::sys::signal::Signal;
 
 pub use self::builder::HaBuilder;
-use self::network::Network;
+use self::network::{Member, Network};
 use self::node::{Kind, Node};
 use self::postgres_ways::PostgresWays;
 use crate::topology::{Folder, FrontDoor, ServiceProcess};
@@ -294,18 +294,19 @@ impl Ha {
         Ok(())
     }
 
-    /// Whether stores have networks of their own here, so that they can be cut off.
+    /// Whether stores have networks of their own here, which can be slow, too.
     #[must_use]
     pub fn has_networks(&self) -> bool {
         self.network.is_real()
     }
 
-    /// Cuts a store off the network: nothing reaches it, and nothing comes from it.
+    /// Cuts a node off the network: nothing reaches it, and nothing comes from it. Connections stay, and nothing comes through
+    /// them.
     ///
     /// # Errors
-    /// [`TestbedError::NoNetwork`] for what has no network of its own.
+    /// [`TestbedError::NoSuchProcess`], or [`TestbedError::NoNetwork`] where the kernel does not let us.
     pub async fn cut_off(&self, name: &str) -> Result<()> {
-        self.network.cut_off(&self.node_with_network(name)?.name).await?;
+        self.network.cut_off(&self.member(name)?).await?;
         self.cut_off_nodes().insert(name.to_owned());
         Ok(())
     }
@@ -314,9 +315,10 @@ impl Ha {
     /// side.
     ///
     /// # Errors
-    /// As [`Ha::cut_off`].
+    /// As [`Ha::cut_off`], and for what is no store.
     pub async fn cut_off_from_stores(&self, name: &str) -> Result<()> {
-        self.network.cut_off_from_stores(&self.node_with_network(name)?.name).await?;
+        let store = self.store(name)?;
+        self.network.cut_off_from_stores(&store).await?;
         self.cut_off_nodes().insert(name.to_owned());
         Ok(())
     }
@@ -326,7 +328,7 @@ impl Ha {
     /// # Errors
     /// As [`Ha::cut_off`].
     pub async fn heal(&self, name: &str) -> Result<()> {
-        self.network.heal(&self.node_with_network(name)?.name).await?;
+        self.network.heal(&self.member(name)?).await?;
         self.cut_off_nodes().remove(name);
         Ok(())
     }
@@ -335,17 +337,17 @@ impl Ha {
     /// `netem`; losses do not.
     ///
     /// # Errors
-    /// As [`Ha::cut_off`], or the kernel has no `netem`.
+    /// As [`Ha::cut_off`], for what is no store, or the kernel has no `netem`.
     pub async fn slow_network(&self, name: &str, delay: Duration, loss: f64) -> Result<()> {
-        self.network.slow(&self.node_with_network(name)?.name, delay, loss).await
+        self.network.slow(&self.store(name)?, delay, loss).await
     }
 
     /// Ends what [`Ha::slow_network`] began.
     ///
     /// # Errors
-    /// As [`Ha::cut_off`].
+    /// As [`Ha::slow_network`].
     pub async fn normal_network(&self, name: &str) -> Result<()> {
-        self.network.normal(&self.node_with_network(name)?.name).await
+        self.network.normal(&self.store(name)?).await
     }
 
     /// The file of the network namespace of a Redis or Postgres, and where it listens there: for what is to be put in its way by
@@ -354,8 +356,10 @@ impl Ha {
     /// # Errors
     /// [`TestbedError::NoNetwork`] for what has no network of its own.
     pub fn network_of(&self, name: &str) -> Result<(PathBuf, SocketAddr)> {
-        let no_network = || TestbedError::NoNetwork { name: name.to_owned() };
-        let node = self.node_with_network(name)?;
+        let why = "only a Redis or Postgres has a network of its own with a port for services, where root may make one";
+        let no_network = || TestbedError::NoNetwork { name: name.to_owned(), why };
+        self.process(name)?;
+        let node = self.node(name).map_err(|_| no_network())?;
         let namespace = self.network.namespace(name).ok_or_else(no_network)?;
         let port = node.kind.port().ok_or_else(no_network)?;
         let address = node.address.parse().map_err(|_| no_network())?;
@@ -368,7 +372,7 @@ impl Ha {
     /// As [`Ha::network_of`], or the kernel does not do that.
     pub async fn redirect(&self, name: &str, port: u16) -> Result<()> {
         let (_, address) = self.network_of(name)?;
-        self.network.redirect(name, address.port(), port).await
+        self.network.redirect(&self.store(name)?, address.port(), port).await
     }
 
     /// Has the front door read its configuration again: new processes take over, and old ones finish what they have.
@@ -460,9 +464,28 @@ impl Ha {
         self.nodes.iter().find(|node| node.name == name).ok_or_else(|| self.no_such(name))
     }
 
-    fn node_with_network(&self, name: &str) -> Result<&Node> {
-        self.process(name)?;
-        self.node(name).map_err(|_| TestbedError::NoNetwork { name: name.to_owned() })
+    /// What the network must know of a node.
+    fn member(&self, name: &str) -> Result<Member> {
+        let process = self.process(name)?;
+        let service = self.services.iter().find(|service| service.process.name() == name);
+        let ports = match service {
+            Some(service) => vec![service.port.number()],
+            None if name == self.front_door.process().name() => [self.front_door.ports(), self.ways.ports()].concat(),
+            None => Vec::new(),
+        };
+        Ok(Member {
+            name: name.to_owned(),
+            is_store: self.node(name).is_ok(),
+            pid: process.pid(),
+            group: process.group(),
+            ports,
+        })
+    }
+
+    fn store(&self, name: &str) -> Result<Member> {
+        let member = self.member(name)?;
+        let why = "it is no store, and has no network of its own";
+        if member.is_store { Ok(member) } else { Err(TestbedError::NoNetwork { name: member.name, why }) }
     }
 
     fn no_such(&self, name: &str) -> TestbedError {

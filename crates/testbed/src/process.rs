@@ -18,6 +18,7 @@
 
 mod log;
 mod memory;
+mod sockets;
 mod spawn;
 mod spec;
 mod tree;
@@ -36,7 +37,9 @@ use tokio::sync::{mpsc, oneshot, watch as life_channel};
 use tokio::time::timeout;
 
 pub use self::memory::Memory;
+pub(crate) use self::sockets::{Connection, connections_of, owners};
 pub use self::spawn::fork;
+pub(crate) use self::spec::group_args;
 pub use self::spec::{Account, Spec};
 pub use self::tree::kill_descendants;
 pub(crate) use self::tree::processes_in;
@@ -109,6 +112,11 @@ impl Process {
         &self.spec.log
     }
 
+    /// The group that it runs as, when that is one of its own.
+    pub(crate) fn group(&self) -> Option<u32> {
+        self.spec.group
+    }
+
     /// Its process id while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
@@ -116,6 +124,11 @@ impl Process {
             Life::Running { pid } => Some(*pid),
             Life::Idle | Life::Ended { .. } => None,
         }
+    }
+
+    /// Where it is in its life, as it goes on.
+    pub(crate) fn life(&self) -> life_channel::Receiver<Life> {
+        self.life.subscribe()
     }
 
     /// Whether it runs. A paused process runs.

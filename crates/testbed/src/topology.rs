@@ -13,7 +13,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub use self::builder::TopologyBuilder;
-pub(crate) use self::builder::{Planned, random_token, start_services};
+pub(crate) use self::builder::{Planned, make_services, random_token, start_services};
 pub use self::front_door::{FrontDoor, Server, ServerState};
 pub use self::service::{Service, ServiceProcess};
 use crate::stores::{Postgres, Redis};
@@ -41,6 +41,19 @@ struct Backing {
     tenant: Tenant,
     /// When the tenant has them for itself.
     stores: Option<Stores>,
+}
+
+/// Where a process listens, and as whom it runs, so that it can be told from others.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) host: String,
+    pub(crate) group: Option<u32>,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { host: "127.0.0.1".to_owned(), group: None }
+    }
 }
 
 /// Where logs and generated files are.

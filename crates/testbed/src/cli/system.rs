@@ -40,7 +40,10 @@ pub(crate) async fn act(action: Action, process: &Process) -> Result<String, Tes
         Action::Resume => process.resume().await.map(|()| format!("{name} resumed"))?,
         Action::Start => process.start().await.map(|()| format!("{name} started"))?,
         Action::Restart => process.restart().await.map(|()| format!("{name} restarted"))?,
-        Action::CutOff | Action::Heal => return Err(TestbedError::NoNetwork { name: name.to_owned() }),
+        Action::CutOff | Action::Heal => {
+            let why = "only what Tocsin itself is made of can, and only in `up --ha`";
+            return Err(TestbedError::NoNetwork { name: name.to_owned(), why });
+        }
     })
 }
 

@@ -14,7 +14,7 @@ use super::postgres_ways::PostgresWays;
 use super::{Ha, MASTER, etcd, patroni, redis, sentinel};
 use crate::process::Spec;
 use crate::stores::{migrate, postgres_url_of, query, redis_url_of};
-use crate::topology::{FrontDoor, Planned, TopologyBuilder, random_token, start_services};
+use crate::topology::{FrontDoor, Planned, TopologyBuilder, make_services, random_token, start_services};
 use crate::{Database, KeySpace, Port, Process, Result, Service, Tenant, TestbedError, poll};
 
 /// How long each step of the start may take.
@@ -138,7 +138,10 @@ impl HaBuilder {
         let servers = |service| planned.iter().filter(move |plan| plan.service() == service).map(Planned::server);
         let (ingest, api): (Vec<_>, Vec<_>) = (servers(Service::Ingest).collect(), servers(Service::Api).collect());
         let postgres = addresses(&network, Kind::Postgres);
-        let front_door = FrontDoor::launch(folder.path(), port, &ingest, &api, &ways.config(&postgres)).await?;
+        let place = network.place(0);
+        let config = ways.config(&place.host, &postgres);
+        let front_door = FrontDoor::launch(folder.path(), port, &ingest, &api, &config, &place).await?;
+        network.lead_to(front_door.process(), &[front_door.ports(), ways.ports()].concat());
         make_database(&ways).await?;
 
         let sentinels = addresses(&network, Kind::Sentinel).into_iter();
@@ -161,7 +164,12 @@ impl HaBuilder {
             }
             env
         };
-        let services = start_services(planned, environment).await?;
+        let planned = (1..).zip(planned).map(|(number, plan)| plan.at(&network.place(number))).collect();
+        let services = make_services(planned, environment);
+        for service in &services {
+            network.lead_to(&service.process, &[service.port.number()]);
+        }
+        start_services(&services).await?;
         front_door.wait_ready().await?;
         let tenant = Tenant::new(KeySpace::at(redis_url, PREFIX), Database::at(ways.write_url()));
         Ok(Ha {
@@ -202,30 +210,33 @@ async fn make_nodes(folder: &Path, network: &Network) -> Result<Vec<Node>> {
         redis.iter().map(|(_, address)| address.as_str()).filter(|address| *address != primary).collect();
     let mut nodes = Vec::new();
     for kind in Kind::ALL {
-        for (name, address) in addresses(network, kind) {
+        for (name, last) in members(kind) {
+            let (address, listens_at) = (network.address(last), network.listens_at(last));
+            let ends = (address.as_str(), listens_at.as_str());
             let own = folder.join(&name);
             fs::create_dir_all(&own).map_err(TestbedError::file("create", &own))?;
             let mut spec: Spec = match kind {
-                Kind::Etcd => etcd::spec(&name, &address, &etcd, &own, &logs)?,
+                Kind::Etcd => etcd::spec(&name, ends, &etcd, &own, &logs)?,
                 Kind::Postgres => {
                     let spec = patroni::spec(&name, &own, &patroni, &logs)?;
-                    patroni::configure(&name, &address, &network.subnet(), &only_addresses(&etcd), &own)?;
+                    patroni::configure(&name, ends, &network.subnet(), &only_addresses(&etcd), &own)?;
                     patroni::remove_leftovers(&own).await?;
                     spec
                 }
                 Kind::Redis => {
-                    redis::configure(&address, &own, &primary)?;
+                    redis::configure(ends, &own, &primary)?;
                     redis::spec(&name, &own, &logs)?
                 }
                 Kind::Sentinel => {
                     let all: Vec<&str> = sentinels.iter().map(|(_, address)| address.as_str()).collect();
-                    sentinel::configure(&address, &own, &primary, &replicas, &all)?;
+                    sentinel::configure(ends, &own, &primary, &replicas, &all)?;
                     sentinel::spec(&name, &own, &logs)?
                 }
             };
             spec.namespace = network.namespace(&name);
             let process = Process::new(spec);
-            nodes.push(Node { name, kind, address, folder: own, process });
+            network.lead_to_store(&process, last, kind.ports());
+            nodes.push(Node { name, kind, address, listens_at, folder: own, process });
         }
     }
     Ok(nodes)

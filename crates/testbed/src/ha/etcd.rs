@@ -8,25 +8,25 @@ use crate::process::Spec;
 use crate::{Result, http, programs};
 
 pub(super) const PORT: u16 = 2379;
-const PEER_PORT: u16 = 2380;
+pub(super) const PEER_PORT: u16 = 2380;
 
-/// How to start it, with its data in `folder`. `members` are names and addresses of all.
+/// How to start it, with its data in `folder`: others find it at `address`. `members` are names and addresses of all.
 pub(super) fn spec(
     name: &str,
-    address: &str,
+    (address, listens_at): (&str, &str),
     members: &[(String, String)],
     folder: &Path,
     logs: &Path,
 ) -> Result<Spec> {
-    let client = format!("http://{address}:{PORT}");
-    let peer = format!("http://{address}:{PEER_PORT}");
+    let [client, listen_client] = [address, listens_at].map(|address| format!("http://{address}:{PORT}"));
+    let [peer, listen_peer] = [address, listens_at].map(|address| format!("http://{address}:{PEER_PORT}"));
     let cluster = members.iter().map(|(name, address)| format!("{name}=http://{address}:{PEER_PORT}"));
     let cluster = cluster.collect::<Vec<_>>().join(",");
     Ok(Spec::new(name, programs::system("etcd", "etcd-server")?, logs)
         .args(["--name", name, "--data-dir"])
         .args([folder])
-        .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
-        .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+        .args(["--listen-client-urls", &listen_client, "--advertise-client-urls", &client])
+        .args(["--listen-peer-urls", &listen_peer, "--initial-advertise-peer-urls", &peer])
         .args(["--initial-cluster", &cluster, "--initial-cluster-token", "tocsin"])
         // Far below Patroni's retry_timeout, and without elections by who was only cut off.
         .args(["--heartbeat-interval", "50", "--election-timeout", "500", "--pre-vote=true"])

@@ -1,64 +1,90 @@
-//! The network of the stores.
+//! The network of the topology, and how its processes are cut off it.
 //!
-//! As root: one namespace per store, all on a bridge in a namespace of its own (in the root one, Docker filters what crosses
-//! bridges), to which this machine has one way. A store is cut off by taking its cable out. Namespaces that a killed test bed has
-//! left are removed by the next one that gets their slot.
+//! As root the kernel does it: stores have network namespaces ([`namespaces`]), and a filter is for the services and the front
+//! door ([`filter`]), so that nothing is in anybody's way while nothing is cut off. Otherwise relays do ([`relays`]).
 
-use std::fmt::Write as _;
+mod filter;
+mod namespaces;
+mod relays;
+
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::unistd::geteuid;
 
+use self::filter::Filter;
+use self::namespaces::Namespaces;
+use self::relays::Relays;
 use super::slot::Slot;
-use crate::command::Run;
-use crate::{Result, TestbedError, programs};
+use crate::topology::Place;
+use crate::{Process, Result, TestbedError};
 
+/// The last part of the address that is for what is no store.
+const OURS: u8 = 1;
 /// How long one command may take.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// The last part of this machine's own address on the bridge.
-const OURS: u8 = 1;
-/// The chains that a partition goes through, so that it can be taken out as a whole.
-const PARTITION: &str = "partition";
-const LOSS: &str = "loss";
 
 #[derive(Debug)]
 pub(super) struct Network {
-    /// Where `ip` is, when stores have namespaces.
-    ip: Option<PathBuf>,
-    names: Vec<String>,
-    slot: Slot,
+    means: Means,
+    /// Ours until the end.
+    _slot: Slot,
+}
+
+#[derive(Debug)]
+enum Means {
+    Kernel { namespaces: Namespaces, filter: Filter },
+    Relays(Relays),
+}
+
+/// A process that is to be cut off.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) is_store: bool,
+    pub(super) pid: Option<u32>,
+    /// Where it listens on 127.0.0.1.
+    pub(super) ports: Vec<u16>,
+    /// The group that it runs as.
+    pub(super) group: Option<u32>,
 }
 
 impl Network {
     /// Makes what stores of these names and last parts of addresses need. `folder` remembers the addresses.
     pub(super) async fn open(folder: &Path, stores: &[(String, u8)]) -> Result<Self> {
         let slot = Slot::reserve(folder)?;
-        let ip = if geteuid().is_root() { Some(programs::system("ip", "iproute2")?) } else { None };
-        let mut network = Self { ip, names: stores.iter().map(|(name, _)| name.clone()).collect(), slot };
-        if network.ip.is_none() {
-            tracing::info!("without root: nodes can't be cut off");
-            return Ok(network);
-        }
-        network.remove();
-        if let Err(error) = network.make(stores).await {
-            tracing::warn!("no network namespaces here, so nodes can't be cut off: {error}");
-            network.remove();
-            network.ip = None;
-        }
-        Ok(network)
+        let kernel = if geteuid().is_root() { Some(Means::kernel(slot.number, stores).await) } else { None };
+        let means = match kernel {
+            Some(Ok(kernel)) => kernel,
+            Some(Err(error)) => {
+                tracing::warn!("no network namespaces here, so relays stand before each process: {error}");
+                Means::Relays(Relays::new(slot.number)?)
+            }
+            None => Means::Relays(Relays::new(slot.number)?),
+        };
+        Ok(Self { means, _slot: slot })
     }
 
     /// Whether stores have namespaces.
     pub(super) fn is_real(&self) -> bool {
-        self.ip.is_some()
+        matches!(self.means, Means::Kernel { .. })
     }
 
     /// The address of a store.
     pub(super) fn address(&self, last: u8) -> String {
-        let slot = self.slot.number;
-        if self.ip.is_some() { format!("10.77.{slot}.{last}") } else { format!("127.77.{slot}.{last}") }
+        match &self.means {
+            Means::Kernel { namespaces, .. } => namespaces.address(last),
+            Means::Relays(relays) => relays.address(last).to_string(),
+        }
+    }
+
+    /// Where a store listens; its address is what others know.
+    pub(super) fn listens_at(&self, last: u8) -> String {
+        match &self.means {
+            Means::Kernel { namespaces, .. } => namespaces.address(last),
+            Means::Relays(relays) => relays.hidden(last).to_string(),
+        }
     }
 
     /// From where stores may be reached.
@@ -68,149 +94,93 @@ impl Network {
 
     /// The file of a store's namespace.
     pub(super) fn namespace(&self, store: &str) -> Option<PathBuf> {
-        self.ip.is_some().then(|| Path::new("/run/netns").join(self.full(store)))
-    }
-
-    pub(super) async fn cut_off(&self, store: &str) -> Result<()> {
-        self.batch(store, Some("hub"), &format!("link set {store} down\n")).await
-    }
-
-    pub(super) async fn cut_off_from_stores(&self, store: &str) -> Result<()> {
-        let ours = self.address(OURS);
-        let rules = format!(
-            "*filter\n:{PARTITION} - [0:0]\n-I INPUT -j {PARTITION}\n-I OUTPUT -j {PARTITION}\n-A {PARTITION} -i lo -j RETURN\n\
-             -A {PARTITION} -o lo -j RETURN\n-A {PARTITION} -s {ours} -j RETURN\n-A {PARTITION} -d {ours} -j RETURN\n\
-             -A {PARTITION} -j DROP\nCOMMIT\n"
-        );
-        self.iptables(store, &rules).await
-    }
-
-    pub(super) async fn heal(&self, store: &str) -> Result<()> {
-        self.batch(store, Some("hub"), &format!("link set {store} up\n")).await?;
-        self.drop_chain(store, PARTITION).await
-    }
-
-    pub(super) async fn slow(&self, store: &str, delay: Duration, loss: f64) -> Result<()> {
-        self.normal(store).await?;
-        if loss > 0.0 {
-            let rules = format!(
-                "*filter\n:{LOSS} - [0:0]\n-I INPUT -j {LOSS}\n-A {LOSS} -i lo -j RETURN\n\
-                 -A {LOSS} -m statistic --mode random --probability {loss:.6} -j DROP\nCOMMIT\n"
-            );
-            self.iptables(store, &rules).await?;
+        match &self.means {
+            Means::Kernel { namespaces, .. } => Some(namespaces.file(store)),
+            Means::Relays(_) => None,
         }
-        if delay.is_zero() {
-            return Ok(());
-        }
-        let millis = format!("{}ms", delay.as_millis());
-        self.traffic_control(store, &["qdisc", "add", "dev", "eth0", "root", "netem", "delay", &millis]).await
     }
 
-    pub(super) async fn normal(&self, store: &str) -> Result<()> {
-        // Fails where there is nothing to remove.
-        let _ = self.traffic_control(store, &["qdisc", "del", "dev", "eth0", "root"]).await;
-        self.drop_chain(store, LOSS).await
+    /// Where a process runs that is no store. `number` is its own.
+    pub(super) fn place(&self, number: u32) -> Place {
+        match &self.means {
+            Means::Kernel { filter, .. } => Place { group: Some(filter.group(number)), ..Place::default() },
+            Means::Relays(relays) => Place { host: relays.hidden(OURS).to_string(), group: None },
+        }
+    }
+
+    /// Makes what others know of a store lead to where it listens, on these ports. Before it is started.
+    pub(super) fn lead_to_store(&self, process: &Process, last: u8, ports: &[u16]) {
+        if let Means::Relays(relays) = &self.means {
+            relays.stand_before(process, true, relays.address(last), relays.hidden(last), ports);
+        }
+    }
+
+    /// The same for what listens on 127.0.0.1.
+    pub(super) fn lead_to(&self, process: &Process, ports: &[u16]) {
+        if let Means::Relays(relays) = &self.means {
+            relays.stand_before(process, false, Ipv4Addr::LOCALHOST, relays.hidden(OURS), ports);
+        }
+    }
+
+    pub(super) async fn cut_off(&self, member: &Member) -> Result<()> {
+        match &self.means {
+            Means::Kernel { namespaces, .. } if member.is_store => namespaces.cut_off(&member.name).await,
+            Means::Kernel { filter, .. } => filter.cut_off(member).await,
+            Means::Relays(relays) => {
+                relays.cut_off(&member.name).await;
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) async fn cut_off_from_stores(&self, store: &Member) -> Result<()> {
+        match &self.means {
+            Means::Kernel { namespaces, .. } => namespaces.cut_off_from_stores(&store.name).await,
+            Means::Relays(relays) => {
+                relays.cut_off_from_stores(&store.name).await;
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) async fn heal(&self, member: &Member) -> Result<()> {
+        match &self.means {
+            Means::Kernel { namespaces, .. } if member.is_store => namespaces.heal(&member.name).await,
+            Means::Kernel { filter, .. } => filter.heal(&member.name).await,
+            Means::Relays(relays) => {
+                relays.heal(&member.name).await;
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) async fn slow(&self, store: &Member, delay: Duration, loss: f64) -> Result<()> {
+        self.namespaces(store)?.slow(&store.name, delay, loss).await
+    }
+
+    pub(super) async fn normal(&self, store: &Member) -> Result<()> {
+        self.namespaces(store)?.normal(&store.name).await
     }
 
     /// Only the first packet of a connection counts: those that are open stay as they are.
-    pub(super) async fn redirect(&self, store: &str, from: u16, to: u16) -> Result<()> {
-        let rules =
-            format!("*nat\n-A PREROUTING -i eth0 -p tcp --syn --dport {from} -j REDIRECT --to-ports {to}\nCOMMIT\n");
-        self.iptables(store, &rules).await
+    pub(super) async fn redirect(&self, store: &Member, from: u16, to: u16) -> Result<()> {
+        self.namespaces(store)?.redirect(&store.name, from, to).await
     }
 
-    async fn make(&self, stores: &[(String, u8)]) -> Result<()> {
-        let mut root = format!("netns add {}\n", self.full("hub"));
-        for (name, _) in stores {
-            let _ = writeln!(root, "netns add {}", self.full(name));
+    fn namespaces(&self, store: &Member) -> Result<&Namespaces> {
+        let why = "stores have networks of their own only where root may make network namespaces";
+        match &self.means {
+            Means::Kernel { namespaces, .. } => Ok(namespaces),
+            Means::Relays(_) => Err(TestbedError::NoNetwork { name: store.name.clone(), why }),
         }
-        let (cable, ours) = (self.cable(), self.address(OURS));
-        let _ = writeln!(root, "link add {cable} type veth peer name uplink netns {}", self.full("hub"));
-        let _ = writeln!(root, "addr add {ours}/24 dev {cable}\nlink set {cable} up");
-        self.batch("hub", None, &root).await?;
-        let mut hub =
-            "link add br0 type bridge\nlink set br0 up\nlink set uplink master br0\nlink set uplink up\n".to_owned();
-        for (name, _) in stores {
-            let _ = writeln!(hub, "link add {name} type veth peer name eth0 netns {}", self.full(name));
-            let _ = writeln!(hub, "link set {name} master br0\nlink set {name} up");
-        }
-        self.batch("hub", Some("hub"), &hub).await?;
-        for (name, last) in stores {
-            let address = self.address(*last);
-            let own = format!("addr add {address}/24 dev eth0\nlink set eth0 up\nlink set lo up\n");
-            self.batch(name, Some(name), &own).await?;
-        }
-        Ok(())
-    }
-
-    /// Runs lines of `ip` commands, in the namespace `within` if one is named.
-    async fn batch(&self, store: &str, within: Option<&str>, lines: &str) -> Result<()> {
-        let ip = self.ip_for(store)?;
-        let namespace = within.map(|name| self.full(name));
-        let namespace = namespace.iter().flat_map(|name| ["-n", name.as_str()]);
-        Run::new(ip).args(namespace).args(["-batch", "-"]).input(lines).output(DEADLINE).await.map(drop)
-    }
-
-    async fn iptables(&self, store: &str, rules: &str) -> Result<()> {
-        let restore = programs::system("iptables-restore", "iptables")?;
-        let run = Run::new(self.ip_for(store)?).args(["netns", "exec", &self.full(store)]);
-        run.args([restore.as_os_str()]).args(["--noflush"]).input(rules).output(DEADLINE).await.map(drop)
-    }
-
-    async fn traffic_control(&self, store: &str, args: &[&str]) -> Result<()> {
-        let tc = programs::system("tc", "iproute2")?;
-        Run::new(tc).args(["-n", &self.full(store)]).args(args).output(DEADLINE).await.map(drop)
-    }
-
-    async fn drop_chain(&self, store: &str, chain: &str) -> Result<()> {
-        let iptables = programs::system("iptables", "iptables")?;
-        let run = async |args: &[&str]| {
-            let run = Run::new(self.ip_for(store)?).args(["netns", "exec", &self.full(store)]);
-            run.args([iptables.as_os_str()]).args(args).output(DEADLINE).await
-        };
-        // Each fails where there is nothing to remove.
-        let _ = run(&["-D", "INPUT", "-j", chain]).await;
-        let _ = run(&["-D", "OUTPUT", "-j", chain]).await;
-        let _ = run(&["-F", chain]).await;
-        let _ = run(&["-X", chain]).await;
-        Ok(())
-    }
-
-    fn ip_for(&self, store: &str) -> Result<&Path> {
-        self.ip.as_deref().ok_or_else(|| TestbedError::NoNetwork { name: store.to_owned() })
-    }
-
-    /// Removes what is there of this slot. Blocks for a moment.
-    fn remove(&self) {
-        let Some(ip) = &self.ip else { return };
-        let names = self.names.iter().map(String::as_str).chain(["hub"]);
-        let own = names.map(|name| format!("netns del {}\n", self.full(name)));
-        let lines: String = own.chain([format!("link del {}\n", self.cable())]).collect();
-        let child = Command::new(ip)
-            .args(["-force", "-batch", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        if let Ok(mut child) = child {
-            if let Some(mut input) = child.stdin.take() {
-                let _ = std::io::Write::write_all(&mut input, lines.as_bytes());
-            }
-            let _ = child.wait();
-        }
-    }
-
-    fn full(&self, store: &str) -> String {
-        format!("tocsin-ha-{}-{store}", self.slot.number)
-    }
-
-    fn cable(&self) -> String {
-        format!("tocsin-ha-{}", self.slot.number)
     }
 }
 
-impl Drop for Network {
-    fn drop(&mut self) {
-        self.remove();
+impl Means {
+    async fn kernel(slot: u8, stores: &[(String, u8)]) -> Result<Self> {
+        let filter = Filter::new(slot);
+        filter.check().await?;
+        filter.remove();
+        Ok(Self::Kernel { namespaces: Namespaces::open(slot, stores).await?, filter })
     }
 }

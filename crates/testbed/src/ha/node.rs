@@ -29,6 +29,16 @@ impl Kind {
         }
     }
 
+    /// Where it listens.
+    pub(super) const fn ports(self) -> &'static [u16] {
+        match self {
+            Self::Redis => &[redis::PORT],
+            Self::Postgres => &[patroni::PORT, patroni::API_PORT],
+            Self::Sentinel => &[sentinel::PORT],
+            Self::Etcd => &[etcd::PORT, etcd::PEER_PORT],
+        }
+    }
+
     /// Where those listen that keep data for services.
     pub(super) const fn port(self) -> Option<u16> {
         match self {
@@ -53,7 +63,10 @@ impl Kind {
 pub(super) struct Node {
     pub(super) name: String,
     pub(super) kind: Kind,
+    /// How others find it.
     pub(super) address: String,
+    /// Where it listens.
+    pub(super) listens_at: String,
     pub(super) folder: PathBuf,
     pub(super) process: Process,
 }

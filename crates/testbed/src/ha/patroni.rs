@@ -55,8 +55,14 @@ pub(super) fn spec(name: &str, folder: &Path, patroni: &Path, logs: &Path) -> Re
     Ok(spec)
 }
 
-/// Writes the configuration. What stands under `bootstrap.dcs` counts at the first start only.
-pub(super) fn configure(name: &str, address: &str, subnet: &str, etcd: &[String], folder: &Path) -> Result<()> {
+/// Writes the configuration: others find it at `address`. What stands under `bootstrap.dcs` counts at the first start only.
+pub(super) fn configure(
+    name: &str,
+    (address, listens_at): (&str, &str),
+    subnet: &str,
+    etcd: &[String],
+    folder: &Path,
+) -> Result<()> {
     let hosts = etcd.iter().map(|address| format!("'{address}:{}'", etcd::PORT)).collect::<Vec<_>>().join(", ");
     let binaries = programs::postgres_folder(None)?;
     let text = format!(
@@ -64,7 +70,7 @@ pub(super) fn configure(name: &str, address: &str, subnet: &str, etcd: &[String]
 namespace: /tocsin/
 name: {name}
 restapi:
-  listen: {address}:{API_PORT}
+  listen: {listens_at}:{API_PORT}
   connect_address: {address}:{API_PORT}
 etcd3:
   hosts: [{hosts}]
@@ -95,7 +101,7 @@ bootstrap:
     - locale: C.UTF-8
     - data-checksums
 postgresql:
-  listen: {address}:{PORT}
+  listen: {listens_at}:{PORT}
   connect_address: {address}:{PORT}
   data_dir: {data}
   bin_dir: {binaries}

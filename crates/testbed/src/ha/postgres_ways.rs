@@ -36,8 +36,8 @@ impl PostgresWays {
         Ok(Self { write: Port::free()?, read: Port::free()? })
     }
 
-    /// What `HAProxy` needs to know.
-    pub(super) fn config(&self, servers: &[(String, String)]) -> String {
+    /// What `HAProxy` needs to know, which listens on `host`.
+    pub(super) fn config(&self, host: &str, servers: &[(String, String)]) -> String {
         debug_assert_eq!(API_PORT, 8008, "stands in the settings");
         let mut text = SETTINGS.to_owned();
         let backends = [
@@ -47,7 +47,7 @@ impl PostgresWays {
         for (name, check, port) in backends {
             let _ = write!(
                 text,
-                "\nfrontend {name}_way\n    bind 127.0.0.1:{port}\n    default_backend {name}\n\nbackend {name}\n    \
+                "\nfrontend {name}_way\n    bind {host}:{port}\n    default_backend {name}\n\nbackend {name}\n    \
                  balance roundrobin\n    option httpchk {check}\n    http-check expect status 200\n",
                 port = port.number()
             );
@@ -56,6 +56,11 @@ impl PostgresWays {
             }
         }
         text
+    }
+
+    /// The ports on 127.0.0.1.
+    pub(super) fn ports(&self) -> [u16; 2] {
+        [self.write.number(), self.read.number()]
     }
 
     /// The database on whoever leads, for the administrator.
@@ -76,5 +81,21 @@ impl PostgresWays {
     #[expect(clippy::unused_self, reason = "reads better where it is called")]
     fn url(&self, port: &Port, database: &str) -> String {
         format!("postgres://{POSTGRES_ROLE}@127.0.0.1:{}/{database}", port.number())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ways_of_containers_have_the_same_settings() {
+        let containers = include_str!("../../../../compose/haproxy/20-ha.cfg");
+        let (_, containers) = containers.split_once("defaults postgres").unwrap();
+        let settings = SETTINGS.lines().skip(2).map(str::trim);
+        for setting in settings.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let is_there = containers.lines().any(|line| line.trim() == setting);
+            assert!(is_there, "compose/haproxy/20-ha.cfg lacks: {setting}");
+        }
     }
 }

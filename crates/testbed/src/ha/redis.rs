@@ -27,14 +27,14 @@ pub(super) fn spec(name: &str, folder: &Path, logs: &Path) -> Result<Spec> {
     Ok(spec)
 }
 
-/// Writes the configuration: a replica of `primary` unless that is itself. Redis rewrites it when its role changes.
-pub(super) fn configure(address: &str, folder: &Path, primary: &str) -> Result<()> {
+/// Writes the configuration of one that others find at `address`: a replica of `primary` unless that is itself. Redis rewrites it when its role changes.
+pub(super) fn configure((address, listens_at): (&str, &str), folder: &Path, primary: &str) -> Result<()> {
     let users = folder.join("users.acl");
     fs::write(&users, open_users()).map_err(TestbedError::file("write", &users))?;
     let role = if primary == address { String::new() } else { format!("replicaof {primary} {PORT}\n") };
     // A primary that no replica follows stops taking writes; WAIT is what makes sure of each of them.
     let text = format!(
-        "port {PORT}\nbind {address}\nprotected-mode no\ndir {folder}\naclfile {users}\nappendonly yes\n\
+        "port {PORT}\nbind {listens_at}\nprotected-mode no\ndir {folder}\naclfile {users}\nappendonly yes\n\
          appendfsync always\nsave \"\"\nmaxmemory-policy noeviction\nrepl-diskless-sync-delay 0\nrepl-timeout 5\n\
          replica-announce-ip {address}\nmin-replicas-to-write 1\nmin-replicas-max-lag 2\n{role}",
         folder = folder.display(),
@@ -53,7 +53,7 @@ pub(super) async fn prepare(node: &Node, nodes: &[Node]) -> Result<()> {
         if primary == node.address && !has_data { Err("the one whose data is gone".to_owned()) } else { Ok(primary) }
     })
     .await?;
-    configure(&node.address, &node.folder, &primary)
+    configure((&node.address, &node.listens_at), &node.folder, &primary)
 }
 
 pub(super) async fn probe(address: &str) -> Result<(), String> {

@@ -21,10 +21,10 @@ pub(super) fn spec(name: &str, folder: &Path, logs: &Path) -> Result<Spec> {
     Ok(Spec::new(name, sentinel, logs).args([folder.join(CONFIG)]))
 }
 
-/// Writes the configuration, with all that Sentinels otherwise take seconds to find out, unless there is one: they keep in it
+/// Writes the configuration of one that others find at `address`, with all that Sentinels otherwise take seconds to find out, unless there is one: they keep in it
 /// what they have learnt.
 pub(super) fn configure(
-    address: &str,
+    (address, listens_at): (&str, &str),
     folder: &Path,
     primary: &str,
     replicas: &[&str],
@@ -35,7 +35,7 @@ pub(super) fn configure(
         return Ok(());
     }
     let mut text = format!(
-        "port {PORT}\nbind {address}\ndir {folder}\nprotected-mode no\nsentinel announce-ip {address}\n\
+        "port {PORT}\nbind {listens_at}\ndir {folder}\nprotected-mode no\nsentinel announce-ip {address}\n\
          sentinel myid {id}\nsentinel monitor {MASTER} {primary} {redis} 2\n\
          sentinel down-after-milliseconds {MASTER} 1000\nsentinel failover-timeout {MASTER} 3000\n\
          sentinel parallel-syncs {MASTER} 2\n",

@@ -32,6 +32,8 @@ pub struct Spec {
     pub log: PathBuf,
     /// The account that it runs as; ours when `None`.
     pub account: Option<Account>,
+    /// The group that it runs as, when it stays with our account.
+    pub group: Option<u32>,
     /// The network namespace that it runs in, as a file; ours when `None`.
     pub namespace: Option<PathBuf>,
     /// The signal that it gets when this program dies.
@@ -56,6 +58,7 @@ impl Spec {
             scrub_env: false,
             folder: None,
             account: None,
+            group: None,
             namespace: None,
             death_signal: "KILL",
             stop_signal: Signal::SIGTERM,
@@ -93,6 +96,8 @@ impl Spec {
         if let Some(account) = &self.account {
             command.args(account.setpriv_args());
             command.env("HOME", "/").env("USER", &account.name).env("LOGNAME", &account.name);
+        } else if let Some(group) = self.group {
+            command.args(group_args(group));
         }
         command.arg("--").arg(&self.program).args(&self.args);
         if self.scrub_env {
@@ -106,6 +111,11 @@ impl Spec {
         }
         command
     }
+}
+
+/// How `setpriv` changes the group alone.
+pub(crate) fn group_args(group: u32) -> [String; 2] {
+    [format!("--regid={group}"), "--keep-groups".to_owned()]
 }
 
 /// An account of the operating system that a process runs as instead of ours.

@@ -33,7 +33,7 @@ pub(super) fn is_alive(pid: Pid) -> bool {
 }
 
 /// All living descendants of a process.
-fn descendants(root: Pid) -> Vec<Pid> {
+pub(super) fn descendants(root: Pid) -> Vec<Pid> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
     for (pid, parent) in processes().filter_map(|pid| Some((pid, parent_of(pid)?))) {
         children.entry(parent).or_default().push(pid);

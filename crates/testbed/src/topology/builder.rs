@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::front_door::{FrontDoor, Server};
 use super::service::{Service, ServiceProcess};
-use super::{Backing, Folder, Topology};
+use super::{Backing, Folder, Place, Topology};
 use crate::process::Spec;
 use crate::stores::migrate;
 use crate::tenant::{Database, KeySpace};
@@ -215,14 +215,14 @@ impl TopologyBuilder {
         let backing = back(self.wanted, folder.path()).await?;
         tracing::info!("starting {} services", plan.len());
         let tenant = &backing.tenant;
-        let services = start_services(plan, |service| {
+        let services = make_services(plan, |service| {
             vec![
                 ("TOCSIN_REDIS_URL", tenant.redis_url_for(service)),
                 ("TOCSIN_REDIS_PREFIX", tenant.redis_prefix().to_owned()),
                 ("TOCSIN_DATABASE_URL", tenant.database_url_for(service)),
             ]
-        })
-        .await?;
+        });
+        start_services(&services).await?;
         let front_door = FrontDoor::start(
             folder.path(),
             port,
@@ -325,6 +325,13 @@ impl Planned {
         self.service
     }
 
+    /// Has it run there.
+    pub(crate) fn at(mut self, place: &Place) -> Self {
+        self.spec.group = place.group;
+        self.spec = self.spec.env("TOCSIN_LISTEN", format!("{}:{}", place.host, self.port.number()));
+        self
+    }
+
     /// What the front door needs to know of it.
     pub(crate) fn server(&self) -> Server {
         Server { name: self.spec.name.clone(), port: self.port.number() }
@@ -352,20 +359,24 @@ async fn back(wanted: Wanted, folder: &Path) -> Result<Backing> {
     Ok(Backing { tenant, stores: Some(stores) })
 }
 
-/// Starts them with what says where their stores are, and waits until they are ready.
-pub(crate) async fn start_services(
+/// Gives them what says where their stores are.
+pub(crate) fn make_services(
     plan: Vec<Planned>,
     stores: impl Fn(Service) -> Vec<(&'static str, String)>,
-) -> Result<Vec<ServiceProcess>> {
-    let mut services = Vec::with_capacity(plan.len());
-    for Planned { service, spec, port } in plan {
-        let spec = stores(service).into_iter().fold(spec, |spec, (name, value)| spec.env(name, value));
-        let process = Process::new(spec);
-        process.start().await?;
-        services.push(ServiceProcess { service, process, port });
+) -> Vec<ServiceProcess> {
+    let make = |Planned { service, spec, port }| {
+        let spec: Spec = stores(service).into_iter().fold(spec, |spec, (name, value)| spec.env(name, value));
+        ServiceProcess { service, process: Process::new(spec), port }
+    };
+    plan.into_iter().map(make).collect()
+}
+
+/// Starts them, and waits until they are ready.
+pub(crate) async fn start_services(services: &[ServiceProcess]) -> Result<()> {
+    for service in services {
+        service.process.start().await?;
     }
-    futures_util::future::try_join_all(services.iter().map(ServiceProcess::wait_ready)).await?;
-    Ok(services)
+    futures_util::future::try_join_all(services.iter().map(ServiceProcess::wait_ready)).await.map(drop)
 }
 
 fn servers(services: &[ServiceProcess], service: Service) -> Vec<Server> {

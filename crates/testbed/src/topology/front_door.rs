@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use self::config::Server;
+use super::Place;
 use crate::process::Spec;
 use crate::{Port, Process, Result, TestbedError, http, poll, programs};
 
@@ -30,7 +31,7 @@ impl FrontDoor {
     /// # Errors
     /// When `haproxy` is missing, does not start, or finds no healthy server.
     pub async fn start(folder: &Path, port: Port, ingest: &[Server], api: &[Server]) -> Result<Self> {
-        let front_door = Self::launch(folder, port, ingest, api, "").await?;
+        let front_door = Self::launch(folder, port, ingest, api, "", &Place::default()).await?;
         front_door.wait_ready().await?;
         Ok(front_door)
     }
@@ -42,9 +43,10 @@ impl FrontDoor {
         ingest: &[Server],
         api: &[Server],
         more: &str,
+        place: &Place,
     ) -> Result<Self> {
         let statistics = Port::free()?;
-        let text = config::render(port.number(), statistics.number(), ingest, api) + more;
+        let text = config::render(&place.host, port.number(), statistics.number(), ingest, api) + more;
         let file = folder.join("haproxy.cfg");
         fs::create_dir_all(folder).map_err(TestbedError::file("create", folder))?;
         fs::write(&file, text).map_err(TestbedError::file("write", &file))?;
@@ -54,6 +56,7 @@ impl FrontDoor {
         let mut spec = Spec::new("haproxy", program, &folder.join("logs"));
         spec = spec.args(flags).args(["-f".as_ref(), file.as_os_str()]);
         spec.stop_deadline = STOP_DEADLINE;
+        spec.group = place.group;
         let front_door = Self { process: Process::new(spec), port, statistics };
         front_door.process.start().await?;
         Ok(front_door)
@@ -63,6 +66,11 @@ impl FrontDoor {
     #[must_use]
     pub fn process(&self) -> &Process {
         &self.process
+    }
+
+    /// The ports on 127.0.0.1 that are its own.
+    pub(crate) fn ports(&self) -> [u16; 2] {
+        [self.port.number(), self.statistics.number()]
     }
 
     /// `http://127.0.0.1:PORT`, without a slash at the end.

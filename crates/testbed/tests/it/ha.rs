@@ -1,9 +1,14 @@
 //! Two of each service on stores of which any one may fail.
 
+mod ordinary_user;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tocsin_testbed::{Ha, TestbedError, http, poll};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::turn::Turn;
 
@@ -15,6 +20,9 @@ api: {tokens: [{name: test, scopes: [read], sha256_env: TOCSIN_DEMO_TOKEN_SHA256
 ";
 /// What accepting, applying or coming back may take on a machine that has much else to do.
 const DEADLINE: Duration = Duration::from_mins(1);
+
+/// For how long nothing must happen: many times what it takes otherwise.
+const CALM: Duration = Duration::from_secs(3);
 
 struct Sender {
     url: String,
@@ -53,12 +61,6 @@ async fn wait_until_applied(ha: &Ha, client: &reqwest::Client, wanted: u64) {
 /// The Redis that leads is left with the services on its side, and without its replicas.
 async fn partition(ha: &Ha, sender: &Sender) {
     let old = ha.redis_primary().await.unwrap();
-    if !ha.has_networks() {
-        let error = ha.cut_off_from_stores(&old).await.unwrap_err();
-        assert!(matches!(error, TestbedError::NoNetwork { .. }), "{error:?}");
-        sender.send("without a partition").await;
-        return;
-    }
     ha.cut_off_from_stores(&old).await.unwrap();
     sender.send("in a partition").await;
     another_redis_leads(ha, &old).await;
@@ -73,6 +75,54 @@ async fn another_redis_leads(ha: &Ha, old: &str) {
     })
     .await
     .unwrap();
+}
+
+/// What is cut off gets nothing and sends nothing, and loses no connection: it goes on where it was.
+async fn services_cut_off(ha: &Ha, client: &reqwest::Client, sender: &Sender, applied_before: u64) {
+    let of_ingest = ha.service_urls().into_iter().find_map(|(name, url)| (name == "ingest-1").then_some(url)).unwrap();
+    let mut open = TcpStream::connect(of_ingest.trim_start_matches("http://")).await.unwrap();
+    open.write_all(b"GET /health HTTP/1.1\r\n").await.unwrap();
+    ha.cut_off("ingest-1").await.unwrap();
+    open.write_all(b"Host: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    sender.send("with one ingest").await;
+    wait_until_applied(ha, client, applied_before + 1).await;
+    ha.front_door().wait_until_server_is("ingest-1", false, DEADLINE).await.unwrap();
+    let state = ha.state().await;
+    assert!(state.iter().any(|node| node.name == "ingest-1" && node.is_cut_off && !node.is_ready), "{state:?}");
+    assert!(state.iter().any(|node| node.name == "ingest-2" && !node.is_cut_off && node.is_ready), "{state:?}");
+    let mut answer = Vec::new();
+    let early = timeout(CALM, open.read_to_end(&mut answer)).await;
+    assert!(early.is_err(), "nothing comes out of a partition: {}", String::from_utf8_lossy(&answer));
+    ha.heal("ingest-1").await.unwrap();
+    // It answers, or closes what took too long.
+    let late = timeout(DEADLINE, open.read_to_end(&mut answer)).await;
+    assert!(late.is_ok(), "what is healed goes on");
+    ha.front_door().wait_until_server_is("ingest-1", true, DEADLINE).await.unwrap();
+
+    // What they have open to the stores is as dead as what they would open.
+    for worker in ["worker-1", "worker-2"] {
+        ha.cut_off(worker).await.unwrap();
+    }
+    sender.send("without a worker").await;
+    let more = poll::until("nothing to be applied", CALM, async || {
+        poll::expect(applied(ha, client).await?, |applied| *applied > applied_before + 1).map(drop)
+    });
+    assert!(more.await.is_err(), "a worker that is cut off applies nothing");
+    for worker in ["worker-1", "worker-2"] {
+        ha.heal(worker).await.unwrap();
+    }
+    wait_until_applied(ha, client, applied_before + 2).await;
+
+    ha.cut_off("haproxy").await.unwrap();
+    assert!(http::is_ok(&format!("{}/health", ha.url())).await.is_err(), "the front door is shut");
+    ha.heal("haproxy").await.unwrap();
+    sender.send("through the front door again").await;
+    wait_until_applied(ha, client, applied_before + 3).await;
+    for (name, _) in ha.service_urls() {
+        ha.wait_ready(&name).await.unwrap();
+    }
+    let error = ha.cut_off_from_stores("api-1").await.unwrap_err();
+    assert!(matches!(error, TestbedError::NoNetwork { .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -103,5 +153,6 @@ async fn what_was_accepted_is_applied_though_both_primaries_are_killed() {
     ha.reload_haproxy().await.unwrap();
     sender.send("with a new HAProxy").await;
     wait_until_applied(&ha, &client, 5).await;
+    services_cut_off(&ha, &client, &sender, 5).await;
     ha.stop().await.unwrap();
 }

@@ -70,8 +70,8 @@ const PROBLEMS: [(u16, &str, &str); 6] = [
 /// Not an error of `HAProxy`'s own kinds, so a rule answers it.
 const HEADERS_TOO_LARGE: (u16, &str, &str) = (431, "headers_too_large", "The headers of the request are too large");
 
-/// The whole configuration.
-pub(super) fn render(port: u16, statistics: u16, ingest: &[Server], api: &[Server]) -> String {
+/// The whole configuration, to listen on `host`.
+pub(super) fn render(host: &str, port: u16, statistics: u16, ingest: &[Server], api: &[Server]) -> String {
     let mut text = GLOBAL.to_owned();
     for (status, code, title) in PROBLEMS {
         let retry_after = if status == 503 { " hdr Retry-After 1" } else { "" };
@@ -88,7 +88,7 @@ pub(super) fn render(port: u16, statistics: u16, ingest: &[Server], api: &[Serve
         text,
         "
 frontend front_door
-    bind 127.0.0.1:{port}
+    bind {host}:{port}
     unique-id-format %[uuid()]
     http-request set-header X-Request-Id %[unique-id] unless {{ req.hdr(X-Request-Id) -m found }}
     http-request set-var(txn.request_id) req.hdr(X-Request-Id)
@@ -102,7 +102,7 @@ hdr X-Request-Id %[var(txn.request_id)] lf-string '{too_large}' if {{ req.hdrs,l
 
 # How it sees the servers, for the test bed.
 frontend statistics
-    bind 127.0.0.1:{statistics}
+    bind {host}:{statistics}
     stats enable
     stats uri /
 "
@@ -134,13 +134,13 @@ mod tests {
     fn the_configuration_is_as_reviewed() {
         let server = |name: &str, port| Server { name: name.to_owned(), port };
         let ingest = [server("ingest-1", 18001), server("ingest-2", 18002)];
-        insta::assert_snapshot!(render(8080, 18000, &ingest, &[server("api-1", 18003)]));
+        insta::assert_snapshot!(render("127.0.0.1", 8080, 18000, &ingest, &[server("api-1", 18003)]));
     }
     /// What differs: it listens on this machine's loopback, and its servers have fixed addresses.
     #[test]
     fn the_front_door_of_containers_has_the_same_settings() {
         let containers = include_str!("../../../../../compose/haproxy/10-front.cfg");
-        let ours = render(8080, 18000, &[], &[]);
+        let ours = render("127.0.0.1", 8080, 18000, &[], &[]);
         let (shared, _statistics) = ours.split_once("# How it sees the servers").unwrap();
         for setting in shared.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let is_of_this_machine = setting == "noreuseport" || setting.starts_with("bind ");
