@@ -6,13 +6,6 @@ DROP TRIGGER incident_terms_delete ON incidents;
 DROP FUNCTION incident_terms_insert, incident_terms_update, incident_terms_delete;
 DROP TABLE incident_terms;
 
-CREATE OR REPLACE FUNCTION alert_terms_insert() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-BEGIN
-    INSERT INTO alert_terms SELECT id, title, labels FROM now_there;
-    RETURN NULL;
-END $$;
-
 DROP INDEX alert_terms_find;
 ALTER TABLE alert_terms DROP COLUMN seconds;
 CREATE INDEX alert_terms_labels ON alert_terms USING gin (labels jsonb_path_ops) WITH (fastupdate = off);

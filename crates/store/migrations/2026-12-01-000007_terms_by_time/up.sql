@@ -7,7 +7,7 @@
 -- Whoever would write waits here until this is committed, and finds the triggers then.
 LOCK TABLE incidents, alerts IN SHARE ROW EXCLUSIVE MODE;
 
--- Written anew, in the order of time.
+-- Written anew, in the order of time. What the version before writes there needs no more than it did.
 ALTER TABLE alert_terms RENAME TO alert_terms_before;
 CREATE TABLE alert_terms (
     alert_id uuid NOT NULL,
@@ -15,20 +15,11 @@ CREATE TABLE alert_terms (
     labels jsonb NOT NULL,
     -- Since 1970, when the alert was made: its id begins with the milliseconds.
     seconds bigint NOT NULL
+        GENERATED ALWAYS AS (('x' || translate(left(alert_id::text, 13), '-', ''))::bit(48)::bigint / 1000) STORED
 );
-INSERT INTO alert_terms
-SELECT alert_id, title, labels, ('x' || translate(left(alert_id::text, 13), '-', ''))::bit(48)::bigint / 1000
-FROM alert_terms_before ORDER BY alert_id;
+INSERT INTO alert_terms (alert_id, title, labels) SELECT alert_id, title, labels FROM alert_terms_before ORDER BY alert_id;
 DROP TABLE alert_terms_before;
 ALTER TABLE alert_terms ADD PRIMARY KEY (alert_id);
-
-CREATE OR REPLACE FUNCTION alert_terms_insert() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-BEGIN
-    INSERT INTO alert_terms (alert_id, title, labels, seconds)
-    SELECT id, title, labels, ('x' || translate(left(id::text, 13), '-', ''))::bit(48)::bigint / 1000 FROM now_there;
-    RETURN NULL;
-END $$;
 
 CREATE TABLE incident_terms (
     number bigint PRIMARY KEY,

@@ -146,10 +146,9 @@ pub const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         name: "alert-can-be-found",
-        rule: "an alert is found by its title, its labels and its time as they are",
+        rule: "an alert is found by its title and its labels as they are",
         query: "SELECT coalesce(a.id, t.alert_id)::text FROM alerts a FULL JOIN alert_terms t ON t.alert_id = a.id \
-                WHERE (a.title, a.labels) IS DISTINCT FROM (t.title, t.labels) \
-                OR t.seconds <> ('x' || translate(left(a.id::text, 13), '-', ''))::bit(48)::bigint / 1000",
+                WHERE (a.title, a.labels) IS DISTINCT FROM (t.title, t.labels)",
     },
     Invariant {
         name: "incident-can-be-found",
