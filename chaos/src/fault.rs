@@ -105,6 +105,7 @@ async fn here(scenario: Scenario, stage: &Stage) -> Result<()> {
         | Scenario::SyncStandbyLost
         | Scenario::EtcdLeaderLost
         | Scenario::RedisCutOff
+        | Scenario::NetworkSplit
         | Scenario::SentinelLost => {
             return Err(ChaosError::Needs { scenario: scenario.name(), need: "the topology ha" });
         }

@@ -234,8 +234,8 @@ mod tests {
     #[test]
     fn what_is_left_out_is_told_by_name() {
         let mut report = Report::new(Setting::Ha);
-        report.leave_out(Scenario::RedisCutOff, "root");
-        assert!(report.to_string().contains("redis-cut-off      LEFT OUT: needs root"), "{report}");
+        report.leave_out(Scenario::NetworkSplit, "root");
+        assert!(report.to_string().contains("network-split      LEFT OUT: needs root"), "{report}");
         assert_eq!(report.broken().count(), 0);
     }
 }

@@ -35,6 +35,7 @@ pub(crate) enum Scenario {
     RedisKilled,
     RedisPaused,
     RedisCutOff,
+    NetworkSplit,
     SentinelLost,
     RedisEmptied,
     RedisFull,
@@ -54,7 +55,7 @@ pub(crate) enum Scenario {
 
 impl Scenario {
     /// All of them, in the order in which they are run.
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::PostgresKilled,
         Self::PostgresNodeKilled,
         Self::PostgresPaused,
@@ -64,6 +65,7 @@ impl Scenario {
         Self::RedisKilled,
         Self::RedisPaused,
         Self::RedisCutOff,
+        Self::NetworkSplit,
         Self::SentinelLost,
         Self::RedisEmptied,
         Self::RedisFull,
@@ -95,6 +97,7 @@ impl Scenario {
             Self::RedisKilled => "redis-killed",
             Self::RedisPaused => "redis-paused",
             Self::RedisCutOff => "redis-cut-off",
+            Self::NetworkSplit => "network-split",
             Self::SentinelLost => "sentinel-lost",
             Self::RedisEmptied => "redis-emptied",
             Self::RedisFull => "redis-full",
@@ -134,6 +137,9 @@ impl Scenario {
             (Self::RedisPaused, Setting::Single) => "Redis keeps its connections and answers nothing for 3 s",
             (Self::RedisPaused, Setting::Ha) => "the primary Redis stands still for 6 s",
             (Self::RedisCutOff, _) => {
+                "the primary Redis is cut off the other stores for 8 s, and every service reaches all of them"
+            }
+            (Self::NetworkSplit, _) => {
                 "the primary Redis with one ingest and one worker is cut off everything else for 8 s (needs root)"
             }
             (Self::SentinelLost, _) => "a Sentinel is killed, and started again 4 s later",
@@ -167,6 +173,7 @@ impl Scenario {
             | Self::SyncStandbyLost
             | Self::EtcdLeaderLost
             | Self::RedisCutOff
+            | Self::NetworkSplit
             | Self::SentinelLost => matches!(setting, Setting::Ha),
             _ => true,
         }
@@ -199,7 +206,7 @@ impl Scenario {
 
     /// Whether each store must have a network of its own.
     pub(crate) const fn needs_networks(self) -> bool {
-        matches!(self, Self::RedisCutOff | Self::SlowNetwork)
+        matches!(self, Self::NetworkSplit | Self::SlowNetwork)
     }
 
     /// Whether it happens to stores, of which there are more in one topology than in the other.
@@ -231,7 +238,7 @@ impl Scenario {
             (Self::PostgresFull, Setting::Ha) => all.applying_waits().notices_may_double(),
             // On the side of that Redis nothing can be made durable. Until the front door sees that, senders wait, and hear so.
             // And what an ingest held that is killed has no answer. The sender sends it again.
-            (Self::RedisCutOff | Self::IngestKilled, _) => all.some_requests_break(),
+            (Self::NetworkSplit | Self::IngestKilled, _) => all.some_requests_break(),
             (Self::ApiKilled, _) => all.some_reads_break(),
             // The one window in which a notice can be sent twice: it was sent, and could not be recorded.
             (Self::NotifierKilled, _)

@@ -24,7 +24,7 @@ const fn row(
 }
 
 /// Beside the reference.
-const BESIDE: [Row; 13] = [
+const BESIDE: [Row; 14] = [
     row("Postgres killed: webhooks refused", ("postgres-killed", "accept_5xx", ""), "errors for seconds", "0"),
     row("Postgres killed: webhooks, p99", ("postgres-killed", "accept_p99_ms", " ms"), "not measured", "< 200 ms"),
     row("Postgres killed: applying resumes", ("postgres-killed", "apply_rto_s", " s"), "11 s", "≤ 3 s"),
@@ -33,6 +33,7 @@ const BESIDE: [Row; 13] = [
     row("Postgres paused: applying resumes", ("postgres-paused", "apply_rto_s", " s"), "not tested", "≤ 8 s"),
     row("Postgres cut off: applying resumes", ("postgres-cut-off", "apply_rto_s", " s"), "not tested", "≤ 8 s"),
     row("Redis cut off: acknowledged and lost", ("redis-cut-off", "lost", ""), "not tested", "0"),
+    row("network split: acknowledged and lost", ("network-split", "lost", ""), "not tested", "0"),
     row("Redis killed: webhooks refused", ("redis-killed", "accept_5xx", ""), "errors for seconds", "0"),
     row("Redis killed: applying resumes", ("redis-killed", "apply_rto_s", " s"), "5 s", "≤ 3 s"),
     row("ingest rolled: webhooks refused", ("ingest-rolled", "accept_5xx", ""), "0", "0"),

@@ -56,7 +56,14 @@ pub(super) async fn happen(scenario: Scenario, (stage, ha): (&Stage, &Ha), time:
         Scenario::EtcdLeaderLost => killed((ha, time), &ha.etcd_leader().await?, WATCHER_AWAY).await?,
         Scenario::RedisKilled => killed((ha, time), &ha.redis_primary().await?, REDIS_AWAY).await?,
         Scenario::RedisPaused => paused((ha, time), &ha.redis_primary().await?, REDIS_AWAY).await?,
-        Scenario::RedisCutOff => partition(ha, time).await?,
+        Scenario::RedisCutOff => {
+            let primary = ha.redis_primary().await?;
+            time.mark_begun();
+            ha.cut_off_from_stores(&primary).await?;
+            sleep(PARTITION).await;
+            ha.heal(&primary).await?;
+        }
+        Scenario::NetworkSplit => split(ha, time).await?,
         Scenario::RedisEmptied => {
             let keys = ha.keys().await?;
             time.mark_begun();
@@ -78,7 +85,7 @@ pub(super) async fn happen(scenario: Scenario, (stage, ha): (&Stage, &Ha), time:
 
 /// The Redis that leads is on one side, with the first ingest and the first worker; everything else is on the other. Senders and
 /// the front door, as theirs, reach the services of both.
-async fn partition(ha: &Ha, time: &Timeline) -> Result<()> {
+async fn split(ha: &Ha, time: &Timeline) -> Result<()> {
     let primary = ha.redis_primary().await?;
     let services = ha.service_urls().into_iter().map(|(name, _)| name);
     let (with_it, others): (Vec<_>, Vec<_>) = services.partition(|name| MINORITY.contains(&name.as_str()));
