@@ -22,6 +22,9 @@ pub(crate) struct BenchArgs {
     /// What is measured; everything, each as long as it is by itself, unless given.
     #[command(subcommand)]
     bench: Option<Bench>,
+    /// Of everything: how often each is measured, where that can be chosen, instead of as often as by itself.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    rounds: Option<u32>,
     /// Write the figures to this file, as JSON.
     #[arg(long, value_name = "FILE", global = true)]
     json: Option<PathBuf>,
@@ -37,8 +40,16 @@ struct Plain {
     bench: Bench,
 }
 
-/// All of them, in the order of a webhook's way.
-const ALL: [&str; 6] = ["ingest", "flood", "store-loss", "worker", "notify", "api"];
+/// All of them, in the order of a webhook's way, and whether each goes in rounds.
+const ALL: [(&str, bool); 7] = [
+    ("ingest", true),
+    ("flood", false),
+    ("store-loss", false),
+    ("worker", true),
+    ("notify", true),
+    ("api", true),
+    ("live", false),
+];
 
 #[derive(Debug, Subcommand)]
 enum Bench {
@@ -140,7 +151,7 @@ pub(crate) async fn bench(args: BenchArgs) -> Result<ExitCode, CliError> {
     let folder = RunFolder::create()?;
     // What was started is dropped with the future, and thereby killed.
     let measured = tokio::select! {
-        measured = measure_what_is_asked(args.bench.as_ref(), &folder) => measured,
+        measured = measure_what_is_asked(args.bench.as_ref(), args.rounds, &folder) => measured,
         _signal = signals.next() => Err(CliError::Interrupted),
     };
     if args.keep {
@@ -161,14 +172,17 @@ pub(crate) async fn bench(args: BenchArgs) -> Result<ExitCode, CliError> {
 /// failure comes with the report.
 async fn measure_what_is_asked(
     bench: Option<&Bench>,
+    rounds: Option<u32>,
     folder: &RunFolder,
 ) -> Result<(Report, Option<CliError>), CliError> {
     if let Some(bench) = bench {
         return Ok((measure(bench, folder.path()).await?, None));
     }
     let (mut all, mut failed) = (bench::report(Vec::new(), Vec::new()).await, None);
-    for name in ALL {
-        let Plain { bench } = Plain::try_parse_from(["bench", name]).map_err(CliError::Usage)?;
+    for (name, in_rounds) in ALL {
+        let rounds = rounds.filter(|_| in_rounds).map(|rounds| format!("--rounds={rounds}"));
+        let words = ["bench", name].into_iter().chain(rounds.as_deref());
+        let Plain { bench } = Plain::try_parse_from(words).map_err(CliError::Usage)?;
         tracing::info!("bench {name}");
         let folder = folder.path().join(name);
         std::fs::create_dir(&folder).map_err(CliError::file("create", &folder))?;

@@ -189,15 +189,17 @@ async fn a_change_that_nobody_has_told_of_is_found() {
 async fn a_change_that_was_found_while_a_client_was_away_is_not_missed_by_it() {
     let api = Api::start().await;
     let publisher = api.publisher();
-    // One entry, so that positions begin with the time.
-    publisher.changed(&about(&[IncidentId::generate()])).await.unwrap();
+    // One entry, so that positions begin with the time; the api has come to it when somebody has seen it.
+    let mut first = Watching::start(&api, None).await.settled().await;
+    publisher.changed(&Change { silences: vec![SilenceId::generate()], ..Change::default() }).await.unwrap();
+    first.next().await.unwrap();
+    let away = first.position.unwrap();
     let fresh = |group| {
         let now = chrono::Utc::now();
         let mut fresh = delivery(group, "one", AlertStatus::Firing, 1);
         (fresh.received_at, fresh.alerts[0].event_at) = (now, now);
         fresh
     };
-    let away = Watching::start(&api, None).await.settled().await.position.unwrap();
     let mut watching = Watching::start(&api, Some(&away)).await.settled().await;
     api.apply(&[fresh("untold")]).await;
     assert_eq!(watching.next().await.unwrap().1["incident_number"], 1);
