@@ -11,8 +11,9 @@
 //! rows, and gives what it has found by then with a cursor for the rest: a page may be short, or empty, and is not the last one
 //! as long as it has a cursor.
 //!
-//! **Totals** are sums of counters (`tally.rs`) where a filter is by state alone; else they are counted as far as ten thousand, or
-//! among the rows that were looked at, and say if they are a lower bound.
+//! **Totals** are sums of counters (`tally.rs`) where a filter is by state alone. With a time they are counted as far as ten
+//! thousand; with labels as far as five hundred; with a text, or what no index helps with, among the rows that were looked at and
+//! five hundred more. They say if they are a lower bound.
 
 mod find;
 mod place;

@@ -13,6 +13,8 @@ const FIRST_WALK: i64 = 250;
 const LONG_WALK: i64 = 10_000;
 /// Most rows that the index for labels and texts may find at a time.
 const MAX_FOUND: i64 = 10_000;
+/// Most rows that are found, or walked over, only to say how many there are.
+const MAX_COUNTED: i64 = 500;
 /// How many times as much time as the walk has covered is searched first, at most, and each time as before after that.
 const MAX_STRETCH: i64 = 64;
 
@@ -49,8 +51,37 @@ pub(super) async fn window<P: Place>(
     if !walked.is_enough(enough) && walked.newest.is_some() {
         walked = longer(connection, question, walked).await?;
     }
-    let total = walked.total(window.before.is_none());
+    let total = match window.before {
+        None => counted(connection, question, &walked).await?,
+        Some(_) => walked.at_least(),
+    };
     Ok(walked.window(window, total))
+}
+
+/// How many there are, exactly if few are left to look at, or have the labels. (To count what has a text costs more than a page.)
+async fn counted<P: Place>(
+    connection: &mut AsyncPgConnection,
+    question: &Question<'_, P>,
+    walked: &Walk<P>,
+) -> Result<Total, StoreError> {
+    let Total { count, .. } = walked.at_least();
+    if walked.stopped.is_none() {
+        return Ok(Total::exactly(count));
+    }
+    let exactly = |rows: usize| Total::exactly(i64::try_from(rows).unwrap_or(i64::MAX));
+    // What is open, or fires, is seldom much more than that.
+    if question.ranges.is_some() {
+        let rest = walk(connection, question, walked.stopped, MAX_COUNTED).await?;
+        if rest.stopped.is_none() {
+            return Ok(exactly(walked.places.len() + rest.places.len()));
+        }
+    }
+    if question.wanted.has_labels()
+        && let Some(all) = find(connection, question, question.below, None, MAX_COUNTED).await?
+    {
+        return Ok(exactly(all.len()));
+    }
+    Ok(walked.at_least())
 }
 
 /// Walks on.
@@ -82,7 +113,7 @@ async fn search<P: Place>(
     let mut length = (last_second - oldest.seconds()).max(1).saturating_mul(stretch(walked.places.len(), enough));
     loop {
         let slices = Slices::back_from(last_second, length);
-        let Some(found) = find(connection, question, below, slices.as_ref()).await? else { return Ok(None) };
+        let Some(found) = find(connection, question, below, slices.as_ref(), MAX_FOUND).await? else { return Ok(None) };
         let few = found.len();
         places.extend(found);
         let Some(begin) = slices.map(|slices| slices.first_second()) else {
@@ -125,9 +156,10 @@ async fn find<P: Place>(
     question: &Question<'_, P>,
     below: Option<P>,
     slices: Option<&Slices>,
+    most: i64,
 ) -> Result<Option<Vec<P>>, StoreError> {
-    let looked = P::looked(question.find(below, slices, MAX_FOUND), connection).await?;
-    if looked.first().is_some_and(|first| first.of_all > MAX_FOUND) {
+    let looked = P::looked(question.find(below, slices, most), connection).await?;
+    if looked.first().is_some_and(|first| first.of_all > most) {
         return Ok(None);
     }
     let mut places = matching(question, looked);
@@ -151,10 +183,9 @@ impl<P: Place> Walk<P> {
         self.places.len() > enough || self.stopped.is_none()
     }
 
-    /// How many there are at least, or exactly if it began with the newest and came to the end.
-    fn total(&self, began_with_newest: bool) -> Total {
-        let count = i64::try_from(self.places.len()).unwrap_or(i64::MAX);
-        Total { count, is_exact: began_with_newest && self.stopped.is_none() }
+    /// How many there are at least.
+    fn at_least(&self) -> Total {
+        Total { count: i64::try_from(self.places.len()).unwrap_or(i64::MAX), is_exact: false }
     }
 
     /// The window on what it came to.

@@ -158,6 +158,10 @@ impl<'a> Wanted<'a> {
         self.labels.is_empty() && self.pattern.is_none() && self.matchers.is_empty()
     }
 
+    pub(super) fn has_labels(&self) -> bool {
+        !self.labels.is_empty()
+    }
+
     /// Whether an index finds all that may match.
     pub(super) fn can_be_found(&self) -> bool {
         !self.labels.is_empty() || self.is_indexed

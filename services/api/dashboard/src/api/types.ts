@@ -9,10 +9,15 @@ export type Labels = Record<string, string>;
 export interface List<T> {
   data: T[];
   total: number;
+  /** Whether there are not more than `total`. */
+  total_is_exact: boolean;
   limit: number;
   offset: number;
   next_cursor: string | null;
 }
+
+/** How many there are of a list, in words: `313`, or `313+` where more may be. */
+export const amount = ({ total, total_is_exact }: Pick<List<unknown>, 'total' | 'total_is_exact'>) => (total_is_exact ? `${total}` : `${total}+`);
 
 export interface Incident {
   id: string;

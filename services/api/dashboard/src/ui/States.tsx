@@ -51,7 +51,7 @@ export function ProblemNote({ problem, what, again, retries }: { problem: Proble
   );
 }
 
-export function More({ more, loading, shown, total }: { more: (() => void) | null; loading: boolean; shown: number; total: number }) {
+export function More({ more, loading, shown, total }: { more: (() => void) | null; loading: boolean; shown: number; total: string }) {
   if (!more) return null;
   return (
     <div class="more">

@@ -2,7 +2,7 @@
 
 import { usePaged } from '../../paged';
 import { alerts, queryString } from '../../api/calls';
-import type { Alert } from '../../api/types';
+import { amount, type Alert } from '../../api/types';
 import { on } from '../../live/connection';
 import { useEffect } from 'preact/hooks';
 import { useDebounced } from '../../resource';
@@ -36,7 +36,7 @@ export function Alerts() {
         <h1 tabIndex={-1}>Alerts</h1>
         {list.data && (
           <p>
-            <strong>{list.data.total}</strong> {filtered ? 'match' : 'known'}
+            <strong>{amount(list.data)}</strong> {filtered ? 'match' : 'known'}
           </p>
         )}
       </header>
@@ -64,7 +64,7 @@ export function Alerts() {
           <AlertRow key={alert.id} alert={alert} />
         ))}
       </ul>
-      {list.data && <More more={list.more} loading={list.loadingMore} shown={shown.length} total={list.data.total} />}
+      {list.data && <More more={list.more} loading={list.loadingMore} shown={shown.length} total={amount(list.data)} />}
     </>
   );
 }

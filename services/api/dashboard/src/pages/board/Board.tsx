@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { acknowledge, waiting } from '../../actions/act';
 import { show } from '../../actions/dialogs';
 import { announcement, toast } from '../../actions/toasts';
-import type { Incident } from '../../api/types';
+import { amount, type Incident } from '../../api/types';
 import { useKeys } from '../../keyboard';
 import { on } from '../../live/connection';
 import { here } from '../../router';
@@ -81,7 +81,7 @@ export function Board() {
     <>
       <header class="page-head">
         <h1 tabIndex={-1}>Board</h1>
-        {board.data && <Counts incidents={known} total={board.data.total} filter={filter} />}
+        {board.data && <Counts incidents={known} board={board.data} filter={filter} />}
         {may('respond') && (
           <div class="page-tools">
             <button type="button" class="button" onClick={() => show({ kind: 'declare' })} aria-keyshortcuts="c">
@@ -103,11 +103,11 @@ export function Board() {
         </ul>
       )}
       {board.data && (
-        <More more={board.data.cursors.length > 0 && !board.loading ? more : null} loading={loadingMore} shown={known.length} total={board.data.total} />
+        <More more={board.data.cursors.length > 0 && !board.loading ? more : null} loading={loadingMore} shown={known.length} total={amount(board.data)} />
       )}
       {board.data && board.data.cursors.length === 0 && known.length < board.data.total && known.length >= MAX_LIVE_ROWS && (
         <p class="muted">
-          These are the worst {known.length} of {board.data.total}. Filter to see the others.
+          These are the worst {known.length} of {amount(board.data)}. Filter to see the others.
         </p>
       )}
     </>

@@ -1,18 +1,19 @@
 // How many there are. A number is a filter, too.
 
-import type { Incident } from '../../api/types';
+import { amount, type Incident } from '../../api/types';
 import { setQuery } from '../../router';
 import { type BoardFilter, SEVERITIES } from './filter';
+import type { Board } from './load';
 import { SeverityBadge } from '../../ui/Badge';
 
-export function Counts({ incidents, total, filter }: { incidents: readonly Incident[]; total: number; filter: BoardFilter }) {
+export function Counts({ incidents, board, filter }: { incidents: readonly Incident[]; board: Board; filter: BoardFilter }) {
   const word = filter.status === 'open' ? 'open' : filter.status;
   const unseen = incidents.filter(({ status }) => status === 'triggered').length;
   return (
     <div class="counts">
       <p>
-        <strong>{total}</strong> {word}
-        {filter.status === 'open' && total > 0 && <span class="muted">, {unseen} not acknowledged</span>}
+        <strong>{amount(board)}</strong> {word}
+        {filter.status === 'open' && board.total > 0 && <span class="muted">, {unseen} not acknowledged</span>}
       </p>
       <ul role="list">
         {SEVERITIES.map((severity) => {

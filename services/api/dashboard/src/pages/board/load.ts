@@ -9,6 +9,7 @@ export interface Board {
   incidents: readonly Incident[];
   /** All that match, loaded or not. */
   total: number;
+  total_is_exact: boolean;
   /** What to ask for next, by status. */
   cursors: Query[];
 }
@@ -26,7 +27,7 @@ export async function loadBoard(filter: BoardFilter, signal?: AbortSignal): Prom
 
 export async function loadMore(board: Board): Promise<Board> {
   const more = await loadWindows(board.cursors);
-  return { incidents: merge(board.incidents, more.incidents), total: board.total, cursors: more.cursors };
+  return { ...board, incidents: merge(board.incidents, more.incidents), cursors: more.cursors };
 }
 
 const queryOf = (filter: BoardFilter, status: string): Query => ({
@@ -42,6 +43,7 @@ async function loadWindows(queries: Query[], signal?: AbortSignal): Promise<Boar
   return {
     incidents: lists.reduce<Incident[]>((all, list) => merge(all, list.data), []),
     total: lists.reduce((sum, list) => sum + list.total, 0),
+    total_is_exact: lists.every((list) => list.total_is_exact),
     cursors: queries.flatMap((query, index) => {
       const cursor = lists[index]?.next_cursor;
       return cursor ? [{ ...query, cursor }] : [];

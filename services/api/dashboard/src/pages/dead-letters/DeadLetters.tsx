@@ -6,7 +6,7 @@ import { show } from '../../actions/dialogs';
 import { toast } from '../../actions/toasts';
 import { deadLetters, notifications, redriveDeadLetter, redriveNotifications } from '../../api/calls';
 import { newKey } from '../../api/client';
-import type { DeadLetter, Notification } from '../../api/types';
+import { amount, type DeadLetter, type Notification } from '../../api/types';
 import { on, tell } from '../../live/connection';
 import { usePaged } from '../../paged';
 import { useDebounced } from '../../resource';
@@ -101,7 +101,7 @@ function Entries() {
           </li>
         ))}
       </ul>
-      <More more={list.more} loading={list.loadingMore} shown={found.length} total={list.data.total} />
+      <More more={list.more} loading={list.loadingMore} shown={found.length} total={amount(list.data)} />
     </>
   );
 }
@@ -165,7 +165,7 @@ function Notices() {
           <NoticeItem key={notice.id} notice={notice} changed={list.reload} showIncident />
         ))}
       </ul>
-      <More more={list.more} loading={list.loadingMore} shown={found.length} total={total} />
+      <More more={list.more} loading={list.loadingMore} shown={found.length} total={amount(list.data)} />
     </>
   );
 }

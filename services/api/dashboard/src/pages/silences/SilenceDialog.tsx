@@ -6,7 +6,7 @@ import { toast } from '../../actions/toasts';
 import { alerts, createSilence } from '../../api/calls';
 import { newKey } from '../../api/client';
 import { Problem, unanswered } from '../../api/problem';
-import type { Labels } from '../../api/types';
+import { amount, type Labels } from '../../api/types';
 import { tell } from '../../live/connection';
 import { fault, type Matcher, write } from '../../matchers';
 import { Dialog } from '../../ui/Dialog';
@@ -90,7 +90,7 @@ function useReach(matchers: readonly Matcher[]): string {
     const timer = setTimeout(() => {
       const label = equal.map(({ name, value }) => `${name}=${value}`);
       alerts({ status: 'firing', label, limit: 1 }, aborting.signal).then(
-        ({ total }) => setText(`${rest > 0 ? 'At most ' : ''}${total === 1 ? '1 alert that fires matches' : `${total} alerts that fire match`} now.`),
+        (list) => setText(`${rest > 0 ? 'At most ' : ''}${list.total === 1 ? '1 alert that fires matches' : `${amount(list)} alerts that fire match`} now.`),
         () => setText(''),
       );
     }, 300);

@@ -6,7 +6,7 @@ import { show } from '../../actions/dialogs';
 import { toast } from '../../actions/toasts';
 import { endSilence, silences } from '../../api/calls';
 import { newKey } from '../../api/client';
-import type { Silence } from '../../api/types';
+import { amount, type Silence } from '../../api/types';
 import { useKeys } from '../../keyboard';
 import { on, tell } from '../../live/connection';
 import { usePaged } from '../../paged';
@@ -68,7 +68,7 @@ export function Silences() {
           <SilenceRow key={silence.id} silence={silence} chosen={silence.id === chosen} />
         ))}
       </ul>
-      {list.data && <More more={list.more} loading={list.loadingMore} shown={found.length} total={list.data.total} />}
+      {list.data && <More more={list.more} loading={list.loadingMore} shown={found.length} total={amount(list.data)} />}
     </>
   );
 }
