@@ -6,14 +6,13 @@
 //! **Labels and texts** no index has in that order. Such a list first *walks* along the same ranges and looks at 250 rows: that
 //! fills the window if what is wanted is common. If it does not, the index for labels and texts is *searched* from the newest
 //! backwards: it has the time of a row as well, in slices, so that a search reads what matches in a part of the time and nothing
-//! else. Each part is as many times as long as what was found before promises. Where more than ten thousand rows match in one,
+//! else. Each part is as many times as long as what was found before promises. Where more than two thousand rows match in one,
 //! or no index helps (a regular expression, what is unequal, a text of one or two characters), it walks on for ten thousand
 //! rows, and gives what it has found by then with a cursor for the rest: a page may be short, or empty, and is not the last one
 //! as long as it has a cursor.
 //!
 //! **Totals** are sums of counters (`tally.rs`) where a filter is by state alone. With a time they are counted as far as ten
-//! thousand; with labels as far as five hundred; with a text, or what no index helps with, among the rows that were looked at and
-//! five hundred more. They say if they are a lower bound.
+//! thousand; with labels alone as far as five hundred; otherwise among the rows that were looked at and five hundred more. They say if they are a lower bound.
 
 mod find;
 mod place;

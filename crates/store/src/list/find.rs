@@ -2,6 +2,7 @@
 
 use diesel_async::AsyncPgConnection;
 
+use super::Count;
 use super::place::{Looked, Place};
 use super::question::{Question, Slices};
 use crate::page::Total;
@@ -11,9 +12,10 @@ use crate::{StoreError, Window};
 const FIRST_WALK: i64 = 250;
 /// Most rows that one request walks over after that, where no index helps.
 const LONG_WALK: i64 = 10_000;
-/// Most rows that the index for labels and texts may find at a time.
-const MAX_FOUND: i64 = 10_000;
-/// Most rows that are found, or walked over, only to say how many there are.
+/// Most rows that the index for labels and texts may find at a time, unless a window needs more. Where few of them are in the
+/// states that are listed, a walk costs less.
+const MAX_FOUND: i64 = 2_000;
+/// Most rows that are counted, or walked over, only to say how many there are.
 const MAX_COUNTED: i64 = 500;
 /// How many times as much time as the walk has covered is searched first, at most, and each time as before after that.
 const MAX_STRETCH: i64 = 64;
@@ -58,7 +60,8 @@ pub(super) async fn window<P: Place>(
     Ok(walked.window(window, total))
 }
 
-/// How many there are, exactly if few are left to look at, or have the labels. (To count what has a text costs more than a page.)
+/// How many there are, exactly if few are left to look at, or have the labels. (To count what has a text costs more than to show
+/// a page of it.)
 async fn counted<P: Place>(
     connection: &mut AsyncPgConnection,
     question: &Question<'_, P>,
@@ -68,20 +71,14 @@ async fn counted<P: Place>(
     if walked.stopped.is_none() {
         return Ok(Total::exactly(count));
     }
-    let exactly = |rows: usize| Total::exactly(i64::try_from(rows).unwrap_or(i64::MAX));
+    if let Some(labels) = question.count_by_labels(MAX_COUNTED) {
+        let Count { count } = diesel_async::RunQueryDsl::get_result(labels, connection).await?;
+        return Ok(Total::up_to(MAX_COUNTED, count));
+    }
     // What is open, or fires, is seldom much more than that.
-    if question.ranges.is_some() {
-        let rest = walk(connection, question, walked.stopped, MAX_COUNTED).await?;
-        if rest.stopped.is_none() {
-            return Ok(exactly(walked.places.len() + rest.places.len()));
-        }
-    }
-    if question.wanted.has_labels()
-        && let Some(all) = find(connection, question, question.below, None, MAX_COUNTED).await?
-    {
-        return Ok(exactly(all.len()));
-    }
-    Ok(walked.at_least())
+    let rest = walk(connection, question, walked.stopped, MAX_COUNTED).await?;
+    let count = count + i64::try_from(rest.places.len()).unwrap_or(i64::MAX);
+    Ok(Total { count, is_exact: rest.stopped.is_none() })
 }
 
 /// Walks on.
@@ -106,6 +103,7 @@ async fn search<P: Place>(
     enough: usize,
 ) -> Result<Option<Walk<P>>, StoreError> {
     let (Some(newest), Some(oldest)) = (walked.newest, walked.stopped) else { return Ok(None) };
+    let most = i64::try_from(enough).unwrap_or(i64::MAX).saturating_mul(2).max(MAX_FOUND);
     let mut places: Vec<P> = Vec::new();
     // Below this nothing was searched yet.
     let mut below = question.upper(before);
@@ -113,7 +111,7 @@ async fn search<P: Place>(
     let mut length = (last_second - oldest.seconds()).max(1).saturating_mul(stretch(walked.places.len(), enough));
     loop {
         let slices = Slices::back_from(last_second, length);
-        let Some(found) = find(connection, question, below, slices.as_ref(), MAX_FOUND).await? else { return Ok(None) };
+        let Some(found) = find(connection, question, below, slices.as_ref(), most).await? else { return Ok(None) };
         let few = found.len();
         places.extend(found);
         let Some(begin) = slices.map(|slices| slices.first_second()) else {

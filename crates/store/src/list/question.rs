@@ -158,10 +158,6 @@ impl<'a> Wanted<'a> {
         self.labels.is_empty() && self.pattern.is_none() && self.matchers.is_empty()
     }
 
-    pub(super) fn has_labels(&self) -> bool {
-        !self.labels.is_empty()
-    }
-
     /// Whether an index finds all that may match.
     pub(super) fn can_be_found(&self) -> bool {
         !self.labels.is_empty() || self.is_indexed
@@ -274,6 +270,19 @@ impl<P: Place> Question<'_, P> {
              WHERE matches OR ({columns}) = (SELECT {columns} FROM looked ORDER BY {newest} LIMIT 1) \
              OR ({columns}) = (SELECT {columns} FROM looked ORDER BY {oldest} LIMIT 1) ORDER BY {newest}"
         ))
+    }
+
+    /// Counts, as far as one more than `most`, if labels that the index has are all that is asked for.
+    pub(super) fn count_by_labels<'s>(&self, most: i64) -> Option<Statement<'s>> {
+        let wanted = &self.wanted;
+        let by_labels_alone = !wanted.labels.is_empty() && wanted.pattern.is_none() && wanted.matchers.is_empty();
+        if !by_labels_alone || self.ranges.is_some() || self.is_bounded() {
+            return None;
+        }
+        let statement =
+            Statement::new(format!("SELECT count(*) AS count FROM (SELECT 1 FROM {} WHERE ", self.terms.table));
+        let statement = wanted.conditions(statement).sql(" LIMIT ").bind::<BigInt, _>(most + 1);
+        Some(statement.sql(") AS counted"))
     }
 
     /// All rows in these slices of time, if there are any, that have the labels and the text: `matches` if they are in the ranges
