@@ -9,6 +9,9 @@ use crate::statement::Statement;
 /// Shortest part of a text by which the index for texts can find it, in letters and digits: it holds groups of three.
 const MIN_INDEXED_CHARS: usize = 3;
 
+/// Columns with few values, which are words of ours.
+const STATE_COLUMNS: [&str; 3] = ["status", "severity", "fate"];
+
 /// In which slices of time the index for labels and texts has a row: the expression of the migration, to the letter.
 const SLICES: &str = "(ARRAY[seconds >> 4, (1::bigint << 40) + (seconds >> 8), (2::bigint << 40) + (seconds >> 12), \
     (3::bigint << 40) + (seconds >> 16), (4::bigint << 40) + (seconds >> 20), (5::bigint << 40) + (seconds >> 24)])";
@@ -107,6 +110,14 @@ impl Ranges {
         self
     }
 
+    /// The columns and values of each.
+    fn each(&self) -> impl Iterator<Item = Vec<(&'static str, &str)>> {
+        let count = self.values.first().map_or(0, Vec::len);
+        (0..count).map(|number| {
+            self.columns.iter().zip(&self.values).map(|(column, values)| (*column, values[number].as_str())).collect()
+        })
+    }
+
     /// The ranges as a table, without its name.
     pub(crate) fn unnest<'s>(&self, statement: Statement<'s>) -> Statement<'s> {
         let mut statement = statement.sql("UNNEST(");
@@ -190,6 +201,11 @@ impl<'a> Wanted<'a> {
     }
 }
 
+/// Whether it is a word that may stand in a statement.
+fn is_state(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
 /// Turns a text into a pattern for `ILIKE` that finds it anywhere.
 fn containing(text: &str) -> String {
     format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
@@ -213,24 +229,41 @@ impl<P: Place> Question<'_, P> {
     pub(super) fn candidates<'s>(&self, statement: Statement<'s>, from: Option<P>, most: i64) -> Statement<'s> {
         let order = P::NEWEST_FIRST;
         let Some(ranges) = &self.ranges else {
-            return self.range(statement, "", from, most);
+            return self.range(statement, &[], from, most);
         };
-        let columns = ranges.columns.join(", ");
-        let range = ranges.columns.iter().map(|column| format!("{}.{column} = state.{column} AND ", self.table));
-        let statement = ranges.unnest(statement.sql("SELECT a_range.* FROM "));
-        let statement = statement.sql(format!(" AS state ({columns}) CROSS JOIN LATERAL ("));
-        let statement = self.range(statement, &range.collect::<String>(), from, most);
+        let mut statement = statement.sql("SELECT a_range.* FROM (");
+        for (number, range) in ranges.each().enumerate() {
+            statement =
+                self.range(statement.sql(if number > 0 { " UNION ALL (" } else { "(" }), &range, from, most).sql(")");
+        }
         statement.sql(format!(") AS a_range ORDER BY {order} LIMIT ")).bind::<BigInt, _>(most)
     }
 
-    /// One range of the index.
-    fn range<'s>(&self, statement: Statement<'s>, state: &str, from: Option<P>, most: i64) -> Statement<'s> {
+    /// One range of the index: where these columns have these values.
+    fn range<'s>(
+        &self,
+        statement: Statement<'s>,
+        columns: &[(&'static str, &str)],
+        from: Option<P>,
+        most: i64,
+    ) -> Statement<'s> {
         let mut statement = statement.sql("SELECT ").sql(P::COLUMNS);
         if !self.wanted.is_anything() {
             statement = self.wanted.conditions(statement.sql(", (")).sql(") AS matches, ");
             statement = self.wanted.asked(statement);
         }
-        statement = statement.sql(format!(" FROM {} WHERE {state}", self.table));
+        statement = statement.sql(format!(" FROM {} WHERE ", self.table));
+        for (column, value) in columns {
+            statement = statement.sql(format!("{column} = "));
+            // States stand in the text. With a value that it does not know, Postgres takes what is open for as common as what is
+            // over, and reads a table of millions backwards for it instead of the index.
+            statement = if is_state(value) && STATE_COLUMNS.contains(column) {
+                statement.sql(format!("'{value}'"))
+            } else {
+                statement.bind::<Text, _>((*value).to_owned())
+            };
+            statement = statement.sql(" AND ");
+        }
         statement = self.in_time(statement, self.upper(from));
         statement.sql(format!(" ORDER BY {} LIMIT ", P::NEWEST_FIRST)).bind::<BigInt, _>(most)
     }

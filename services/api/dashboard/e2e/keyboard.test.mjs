@@ -95,7 +95,8 @@ test('keys go to every page, and help and search open and close', async () => {
   await page.getByRole('dialog').waitFor({ state: 'detached' });
   await page.getByLabel('Search titles').waitFor();
   await page.keyboard.press('/');
-  await page.keyboard.type('jar');
+  // As slowly as what was typed takes to come back as the address.
+  await page.keyboard.type('jar', { delay: 255 });
   assert.equal(await page.getByLabel('Search titles').inputValue(), 'jar', 'keys are letters in a field');
   await page.keyboard.press('Escape');
   await page.waitForURL('**/?q=jar');

@@ -12,7 +12,13 @@ export function SearchField({ value, name }: { value: string; name: string }) {
   const input = useRef<HTMLInputElement>(null);
   const timer = useRef(0);
   const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
+  // What comes back of what was typed is older than what is typed by then.
+  const sent = useRef(value);
+  useEffect(() => {
+    if (value === sent.current) return;
+    sent.current = value;
+    setText(value);
+  }, [value]);
   useKeys({ '/': () => input.current?.focus() });
   return (
     <label class="search">
@@ -28,7 +34,10 @@ export function SearchField({ value, name }: { value: string; name: string }) {
           const next = event.currentTarget.value;
           setText(next);
           window.clearTimeout(timer.current);
-          timer.current = window.setTimeout(() => setQuery({ q: next }), TYPING_MS);
+          timer.current = window.setTimeout(() => {
+            sent.current = next;
+            setQuery({ q: next });
+          }, TYPING_MS);
         }}
       />
       <kbd aria-hidden="true">/</kbd>
