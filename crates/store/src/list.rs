@@ -12,7 +12,8 @@
 //! as long as it has a cursor.
 //!
 //! **Totals** are sums of counters (`tally.rs`) where a filter is by state alone. With a time they are counted as far as ten
-//! thousand; with labels alone as far as five hundred; otherwise among the rows that were looked at and five hundred more. They say if they are a lower bound.
+//! thousand; with labels alone as far as five hundred; otherwise among the rows that were looked at and five hundred more. They
+//! say if they are a lower bound.
 
 mod find;
 mod place;

@@ -50,7 +50,7 @@ pub(super) async fn window<P: Place>(
     {
         walked = found;
     }
-    if !walked.is_enough(enough) && walked.newest.is_some() {
+    if !walked.is_enough(enough) {
         walked = longer(connection, question, walked).await?;
     }
     let total = match window.before {
@@ -114,13 +114,12 @@ async fn search<P: Place>(
         let Some(found) = find(connection, question, below, slices.as_ref(), most).await? else { return Ok(None) };
         let few = found.len();
         places.extend(found);
-        let Some(begin) = slices.map(|slices| slices.first_second()) else {
+        let begin = slices.map(|slices| slices.first_second());
+        let is_end = |begin: &i64| question.least.is_some_and(|least| P::first_at_second(*begin) <= least);
+        let Some(begin) = begin.filter(|begin| !is_end(begin)) else {
             return Ok(Some(Walk { places, newest: Some(newest), stopped: None }));
         };
         let stopped = P::first_at_second(begin);
-        if question.least.is_some_and(|least| stopped <= least) {
-            return Ok(Some(Walk { places, newest: Some(newest), stopped: None }));
-        }
         if places.len() > enough {
             return Ok(Some(Walk { places, newest: Some(newest), stopped: Some(stopped) }));
         }
