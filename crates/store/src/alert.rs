@@ -20,6 +20,7 @@ pub(crate) use self::related::{Key, alerts_firing_in_txn, inhibitors_in_txn, sib
 pub(crate) use self::write::{alerts_hear_in_txn, alerts_write_in_txn};
 use crate::list::{Question, Ranges, Terms, Wanted, chosen, list};
 use crate::schema::{alerts, incident_alerts};
+use crate::statement::Statement;
 use crate::{Operation, Page, Store, StoreError, Window};
 
 /// Most alerts of one incident that one request shows.
@@ -225,7 +226,7 @@ pub(crate) async fn alerts_lock_in_txn(
     connection: &mut AsyncPgConnection,
     keys: &[AlertKey],
 ) -> Result<Vec<Alert>, StoreError> {
-    let rows: Vec<Row> = diesel::sql_query(LOCK)
+    let rows: Vec<Row> = Statement::numbered(LOCK)
         .bind::<Array<Text>, _>(keys.iter().map(|key| key.integration.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(keys.iter().map(|key| key.fingerprint.as_str()).collect::<Vec<_>>())
         .load(connection)

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::alert::{Key, alerts_firing_in_txn, alerts_lock_in_txn, siblings_in_txn};
 use crate::apply::changes_write_in_txn;
 use crate::incident::incidents_lock_these_in_txn;
+use crate::statement::Statement;
 use crate::{Operation, Store, StoreError};
 
 /// Most alerts, and most incidents, that one step of a duty takes on.
@@ -83,7 +84,7 @@ impl Store {
                 if !duty_try_in_txn(connection, Duty::TimeOut).await? {
                     return Ok(DutyDone::default());
                 }
-                let keys: Vec<Key> = diesel::sql_query(EXPIRED)
+                let keys: Vec<Key> = Statement::numbered(EXPIRED)
                     .bind::<Timestamptz, _>(now)
                     .bind::<BigInt, _>(MAX_ALERTS)
                     .load(connection)
@@ -146,7 +147,7 @@ impl Store {
                 if !duty_try_in_txn(connection, duty).await? {
                     return Ok(DutyDone::default());
                 }
-                let ids: Vec<Id> = diesel::sql_query(query)
+                let ids: Vec<Id> = Statement::numbered(query)
                     .bind::<Timestamptz, _>(before)
                     .bind::<BigInt, _>(MAX_INCIDENTS)
                     .load(connection)

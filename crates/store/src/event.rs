@@ -12,6 +12,7 @@ use tocsin_shared::board::{Decision, NoticeDecision, Outcome};
 use tocsin_shared::{AlertId, Envelope, IncidentId};
 use uuid::Uuid;
 
+use crate::statement::Statement;
 use crate::{Operation, Store, StoreError};
 
 /// Most decisions that one request shows.
@@ -36,7 +37,7 @@ pub(crate) async fn decisions_insert_in_txn(
         event.map_err(|source| StoreError::Json { column: "events.payload", source })
     };
     let payloads = decisions.iter().map(payload).collect::<Result<Vec<_>, _>>()?;
-    diesel::sql_query(INSERT)
+    Statement::numbered(INSERT)
         .bind::<Array<Timestamptz>, _>(decisions.iter().map(|d| d.received_at).collect::<Vec<_>>())
         .bind::<Array<SqlUuid>, _>(decisions.iter().map(|d| d.event_id.as_uuid()).collect::<Vec<Uuid>>())
         .bind::<Array<Nullable<SqlUuid>>, _>(
@@ -81,7 +82,7 @@ pub(crate) async fn repeats_insert_in_txn(
         return Ok(());
     }
     let events = || repeated.iter().flat_map(|delivery| delivery.alerts.iter().map(move |event| (*delivery, event)));
-    diesel::sql_query(INSERT_REPEATED)
+    Statement::numbered(INSERT_REPEATED)
         .bind::<Array<Timestamptz>, _>(events().map(|(delivery, _)| delivery.received_at).collect::<Vec<_>>())
         .bind::<Array<SqlUuid>, _>(events().map(|(delivery, _)| delivery.id.as_uuid()).collect::<Vec<Uuid>>())
         .bind::<Array<Text>, _>(events().map(|(delivery, _)| delivery.integration.as_str()).collect::<Vec<_>>())
@@ -165,7 +166,7 @@ impl Store {
     async fn explain(&self, query: &'static str, id: Uuid) -> Result<Vec<DecisionRecord>, StoreError> {
         self.run(Operation::Explain, |connection| {
             async move {
-                let query = diesel::sql_query(query).bind::<SqlUuid, _>(id).bind::<BigInt, _>(MAX_DECISIONS);
+                let query = Statement::numbered(query).bind::<SqlUuid, _>(id).bind::<BigInt, _>(MAX_DECISIONS);
                 Ok(query.load(connection).await?)
             }
             .scope_boxed()
@@ -178,7 +179,7 @@ impl Store {
         let days = i32::try_from(keep.as_secs() / 86_400).unwrap_or(i32::MAX).max(1);
         self.run(Operation::EventsKeep, |connection| {
             async move {
-                let query = diesel::sql_query(KEEP).bind::<Integer, _>(DAYS_AHEAD).bind::<Integer, _>(days);
+                let query = Statement::numbered(KEEP).bind::<Integer, _>(DAYS_AHEAD).bind::<Integer, _>(days);
                 let partitions: Vec<Partition> = query.load(connection).await?;
                 for Partition { made, dropped } in partitions {
                     tracing::info!(made, dropped, "a day of the history");

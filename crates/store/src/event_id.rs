@@ -10,6 +10,7 @@ use scoped_futures::ScopedFutureExt as _;
 use tocsin_shared::{Envelope, EventId};
 use uuid::Uuid;
 
+use crate::statement::Statement;
 use crate::{Operation, Store, StoreError};
 
 const CLAIM: &str = "\
@@ -34,7 +35,7 @@ pub(crate) async fn event_ids_claim_in_txn(
     let mut ids: Vec<Uuid> = deliveries.iter().map(|delivery| delivery.id.as_uuid()).collect();
     ids.sort_unstable();
     ids.dedup();
-    let claimed: Vec<Claimed> = diesel::sql_query(CLAIM).bind::<Array<SqlUuid>, _>(ids).load(connection).await?;
+    let claimed: Vec<Claimed> = Statement::numbered(CLAIM).bind::<Array<SqlUuid>, _>(ids).load(connection).await?;
     Ok(claimed.into_iter().map(|row| EventId::from_uuid(row.id)).collect())
 }
 
@@ -52,7 +53,8 @@ impl Store {
         let max = i64::try_from(max).unwrap_or(i64::MAX);
         self.run(Operation::EventIdsPurge, |connection| {
             async move {
-                let purge = diesel::sql_query(PURGE).bind::<Double, _>(older_than.as_secs_f64()).bind::<BigInt, _>(max);
+                let purge =
+                    Statement::numbered(PURGE).bind::<Double, _>(older_than.as_secs_f64()).bind::<BigInt, _>(max);
                 Ok(purge.execute(connection).await?)
             }
             .scope_boxed()

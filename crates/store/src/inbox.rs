@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::apply::apply_in_txn;
 use crate::dead_letter::dead_letters_insert_in_txn;
+use crate::statement::Statement;
 use crate::{Applied, DeadLetter, Operation, Parts, Store, StoreError};
 
 /// The name under which dead letters of the inbox are kept; their entry id is `seq`.
@@ -82,7 +83,7 @@ pub(crate) async fn rows_insert_in_txn(
     rows: &BTreeMap<Uuid, NewRow>,
 ) -> Result<(), StoreError> {
     let texts = |text: fn(&NewRow) -> &str| rows.values().map(text).collect::<Vec<_>>();
-    diesel::sql_query(INSERT)
+    Statement::numbered(INSERT)
         .bind::<Array<Text>, _>(texts(|row| &row.v))
         .bind::<Array<SqlUuid>, _>(rows.keys().copied().collect::<Vec<_>>())
         .bind::<Array<Timestamptz>, _>(rows.values().map(|row| row.received_at).collect::<Vec<_>>())
@@ -178,7 +179,7 @@ impl Store {
     pub async fn inbox_backlog(&self) -> Result<u64, StoreError> {
         self.run(Operation::InboxBacklog, |connection| {
             async move {
-                let backlog: Backlog = diesel::sql_query(BACKLOG).get_result(connection).await?;
+                let backlog: Backlog = Statement::numbered(BACKLOG).get_result(connection).await?;
                 Ok(backlog.rows.and_then(|rows| u64::try_from(rows).ok()).unwrap_or_default())
             }
             .scope_boxed()
@@ -265,9 +266,9 @@ async fn rows_take_in_txn(connection: &mut AsyncPgConnection, which: Which<'_>) 
     let mut rows: Vec<Row> = match which {
         Which::Oldest(max) => {
             let max = i64::try_from(max).unwrap_or(i64::MAX);
-            diesel::sql_query(TAKE_OLDEST).bind::<BigInt, _>(max).load(connection).await?
+            Statement::numbered(TAKE_OLDEST).bind::<BigInt, _>(max).load(connection).await?
         }
-        Which::These(seqs) => diesel::sql_query(TAKE_THESE).bind::<Array<BigInt>, _>(seqs).load(connection).await?,
+        Which::These(seqs) => Statement::numbered(TAKE_THESE).bind::<Array<BigInt>, _>(seqs).load(connection).await?,
     };
     rows.sort_unstable_by_key(|row| (row.received_at, row.seq));
     Ok(rows)

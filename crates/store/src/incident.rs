@@ -18,6 +18,7 @@ pub(crate) use self::write::{incident_alerts_insert_in_txn, incidents_insert_in_
 use crate::alert::{known, labels};
 use crate::list::{IncidentPlace, Question, Ranges, Rows, Terms, Wanted, chosen, list};
 use crate::schema::incidents;
+use crate::statement::Statement;
 use crate::{Operation, Page, Store, StoreError, Window};
 
 /// Which incidents a list shows. What is empty or `None` does not matter.
@@ -159,7 +160,7 @@ impl Store {
         let ids = &ids;
         self.run(Operation::IncidentsGet, |connection| {
             async move {
-                let rows: Vec<Row> = diesel::sql_query(THESE).bind::<Array<SqlUuid>, _>(ids).load(connection).await?;
+                let rows: Vec<Row> = Statement::numbered(THESE).bind::<Array<SqlUuid>, _>(ids).load(connection).await?;
                 rows.into_iter().map(IncidentRecord::try_from).collect()
             }
             .scope_boxed()
@@ -172,8 +173,9 @@ impl Store {
     pub async fn incidents_changed(&self, since: DateTime<Utc>) -> Result<Vec<IncidentRecord>, StoreError> {
         self.run(Operation::IncidentsChanged, |connection| {
             async move {
-                let query =
-                    diesel::sql_query(CHANGED).bind::<Timestamptz, _>(since).bind::<BigInt, _>(i64::from(MAX_CHANGED));
+                let query = Statement::numbered(CHANGED)
+                    .bind::<Timestamptz, _>(since)
+                    .bind::<BigInt, _>(i64::from(MAX_CHANGED));
                 let rows: Vec<Row> = query.load(connection).await?;
                 rows.into_iter().map(IncidentRecord::try_from).collect()
             }
@@ -259,7 +261,7 @@ pub(crate) async fn incidents_lock_in_txn(
     if ids.is_empty() && group_keys.is_empty() {
         return Ok(Vec::new());
     }
-    let query = diesel::sql_query(LOCK)
+    let query = Statement::numbered(LOCK)
         .bind::<Array<SqlUuid>, _>(ids)
         .bind::<Array<Text>, _>(group_keys)
         .bind::<Timestamptz, _>(resolved_after);
@@ -274,7 +276,7 @@ pub(crate) async fn incidents_lock_these_in_txn(
     ids: &[IncidentId],
 ) -> Result<Vec<Incident>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-    incidents(diesel::sql_query(LOCK_THESE).bind::<Array<SqlUuid>, _>(ids).load(connection).await?)
+    incidents(Statement::numbered(LOCK_THESE).bind::<Array<SqlUuid>, _>(ids).load(connection).await?)
 }
 
 /// One incident as it is now, without a lock.
@@ -296,7 +298,7 @@ pub(crate) async fn incidents_of_group_in_txn(
     group_key: &str,
     other_than: IncidentId,
 ) -> Result<Vec<Incident>, StoreError> {
-    let query = diesel::sql_query(OPEN_OF_GROUP).bind::<Text, _>(group_key).bind::<SqlUuid, _>(other_than.as_uuid());
+    let query = Statement::numbered(OPEN_OF_GROUP).bind::<Text, _>(group_key).bind::<SqlUuid, _>(other_than.as_uuid());
     incidents(query.load(connection).await?)
 }
 

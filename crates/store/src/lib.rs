@@ -84,6 +84,28 @@ pub struct StoreConfig {
     pub timeout: Duration,
     /// Names the service in Postgres' list of connections.
     pub application: &'static str,
+    /// Whether Postgres may keep the plans that it makes.
+    pub plans: Plans,
+}
+
+/// How long the plan of a statement is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plans {
+    /// Until Postgres makes another: the cheapest for statements that are small and always alike.
+    Kept,
+    /// For once. A plan that was made while a table was empty reads it whole, and would still do so when a storm has filled it,
+    /// until the table is analyzed.
+    Fresh,
+}
+
+impl Plans {
+    /// The value of Postgres' `plan_cache_mode`.
+    const fn mode(self) -> &'static str {
+        match self {
+            Self::Kept => "auto",
+            Self::Fresh => "force_custom_plan",
+        }
+    }
 }
 
 /// A pool of connections, with everything that Tocsin asks of Postgres. Cheap to clone.

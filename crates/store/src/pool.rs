@@ -43,10 +43,12 @@ impl Store {
         // Our own timeout gives up on the answer without cancelling anything. Who is cut off in the middle of a transaction keeps
         // its locks, and others from applying anything, until Postgres ends it.
         let setup: Arc<str> = format!(
-            "SET application_name = '{}'; SET lock_timeout = '{}ms'; SET idle_in_transaction_session_timeout = '{}s'",
+            "SET application_name = '{}'; SET lock_timeout = '{}ms'; SET idle_in_transaction_session_timeout = '{}s'; \
+             SET plan_cache_mode = {}",
             config.application,
             config.timeout.as_millis(),
-            IDLE_IN_TRANSACTION.as_secs()
+            IDLE_IN_TRANSACTION.as_secs(),
+            config.plans.mode()
         )
         .into();
         let mut manager = ManagerConfig::default();

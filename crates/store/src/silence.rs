@@ -15,6 +15,7 @@ use tocsin_shared::SilenceId;
 use tocsin_shared::silence::Silence;
 use uuid::Uuid;
 
+use crate::statement::Statement;
 use crate::{Operation, Store, StoreError, changed};
 
 /// The advisory lock of the silences: "hush" in ASCII.
@@ -88,7 +89,7 @@ impl Store {
     pub async fn silence_list(&self, include_expired: bool) -> Result<Vec<Silence>, StoreError> {
         self.run(Operation::SilenceList, |connection| {
             async move {
-                let query = diesel::sql_query(LIST).bind::<Bool, _>(include_expired).bind::<BigInt, _>(MAX_SHOWN);
+                let query = Statement::numbered(LIST).bind::<Bool, _>(include_expired).bind::<BigInt, _>(MAX_SHOWN);
                 silences(query.load(connection).await?)
             }
             .scope_boxed()
@@ -100,7 +101,7 @@ impl Store {
     pub async fn silence_get(&self, id: SilenceId) -> Result<Option<Silence>, StoreError> {
         self.run(Operation::SilenceGet, |connection| {
             async move {
-                let rows = diesel::sql_query(GET).bind::<SqlUuid, _>(id.as_uuid()).load(connection).await?;
+                let rows = Statement::numbered(GET).bind::<SqlUuid, _>(id.as_uuid()).load(connection).await?;
                 Ok(silences(rows)?.pop())
             }
             .scope_boxed()
@@ -116,13 +117,13 @@ fn silences(rows: Vec<Row>) -> Result<Vec<Silence>, StoreError> {
 /// The silences that a batch must know. They do not change until the transaction ends.
 pub(crate) async fn silences_read_in_txn(connection: &mut AsyncPgConnection) -> Result<Vec<Silence>, StoreError> {
     connection.batch_execute(&format!("SELECT pg_advisory_xact_lock_shared({SILENCES})")).await?;
-    silences(diesel::sql_query(CURRENT).load(connection).await?)
+    silences(Statement::numbered(CURRENT).load(connection).await?)
 }
 
 /// The same for who changes them: nobody else reads or changes them until the transaction ends. Before any other lock.
 pub(crate) async fn silences_own_in_txn(connection: &mut AsyncPgConnection) -> Result<Vec<Known>, StoreError> {
     connection.batch_execute(&format!("SELECT pg_advisory_xact_lock({SILENCES})")).await?;
-    let rows: Vec<Row> = diesel::sql_query(CURRENT).load(connection).await?;
+    let rows: Vec<Row> = Statement::numbered(CURRENT).load(connection).await?;
     rows.into_iter().map(Known::try_from).collect()
 }
 
@@ -138,7 +139,7 @@ pub(crate) async fn silence_insert_in_txn(
     let json = |column| move |source| StoreError::Json { column, source };
     let matchers = serde_json::to_value(&silence.matchers).map_err(json("silences.matchers"))?;
     let recurrence = silence.recurrence.as_ref().map(serde_json::to_value).transpose();
-    diesel::sql_query(INSERT)
+    Statement::numbered(INSERT)
         .bind::<SqlUuid, _>(silence.id.as_uuid())
         .bind::<Jsonb, _>(matchers)
         .bind::<Timestamptz, _>(silence.starts_at)
@@ -164,7 +165,7 @@ pub(crate) async fn silence_end_in_txn(
     at: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     changed::note(|noted| noted.silences.extend([id]));
-    let ended = diesel::sql_query(END).bind::<SqlUuid, _>(id.as_uuid()).bind::<Timestamptz, _>(at);
+    let ended = Statement::numbered(END).bind::<SqlUuid, _>(id.as_uuid()).bind::<Timestamptz, _>(at);
     Ok(ended.execute(connection).await? > 0)
 }
 
@@ -177,7 +178,7 @@ pub(crate) async fn silence_extend_in_txn(
     at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     changed::note(|noted| noted.silences.extend([id]));
-    let extended = diesel::sql_query(EXTEND).bind::<SqlUuid, _>(id.as_uuid()).bind::<Timestamptz, _>(at);
+    let extended = Statement::numbered(EXTEND).bind::<SqlUuid, _>(id.as_uuid()).bind::<Timestamptz, _>(at);
     extended.execute(connection).await?;
     Ok(())
 }
@@ -190,7 +191,7 @@ pub(crate) async fn silence_delete_in_txn(
     id: SilenceId,
 ) -> Result<bool, StoreError> {
     changed::note(|noted| noted.silences.extend([id]));
-    Ok(diesel::sql_query(DELETE).bind::<SqlUuid, _>(id.as_uuid()).execute(connection).await? > 0)
+    Ok(Statement::numbered(DELETE).bind::<SqlUuid, _>(id.as_uuid()).execute(connection).await? > 0)
 }
 
 const SET_APPLIED: &str = "UPDATE silences SET is_applied = $2 WHERE id = $1";
@@ -200,7 +201,7 @@ pub(crate) async fn silence_set_applied_in_txn(
     id: SilenceId,
     is_applied: bool,
 ) -> Result<(), StoreError> {
-    diesel::sql_query(SET_APPLIED)
+    Statement::numbered(SET_APPLIED)
         .bind::<SqlUuid, _>(id.as_uuid())
         .bind::<Bool, _>(is_applied)
         .execute(connection)
@@ -220,6 +221,6 @@ pub(crate) async fn silence_exists_in_txn(
     connection: &mut AsyncPgConnection,
     id: SilenceId,
 ) -> Result<bool, StoreError> {
-    let found: Exists = diesel::sql_query(EXISTS).bind::<SqlUuid, _>(id.as_uuid()).get_result(connection).await?;
+    let found: Exists = Statement::numbered(EXISTS).bind::<SqlUuid, _>(id.as_uuid()).get_result(connection).await?;
     Ok(found.exists)
 }

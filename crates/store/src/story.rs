@@ -101,7 +101,7 @@ async fn stories_read(
     // Sent together, answered together.
     let (mut first, mut second, mut third) = (connection, connection, connection);
     let limit = i64::try_from(MAX_ALERTS_OF_STORY).unwrap_or(i64::MAX);
-    let (incidents, alerts, messages): (Vec<IncidentRow>, Vec<OfStory>, Vec<Message>) = futures_util::try_join!(
+    let (incidents, alerts, messages): (Vec<IncidentRow>, Vec<OfStory>, Vec<Message>) = tokio::try_join!(
         Statement::numbered(INCIDENTS).bind::<Array<SqlUuid>, _>(&ids).load(&mut first),
         Statement::numbered(ALERTS).bind::<Array<SqlUuid>, _>(&ids).bind::<BigInt, _>(limit).load(&mut second),
         Statement::numbered(MESSAGES)

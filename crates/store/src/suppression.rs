@@ -24,6 +24,7 @@ use crate::incident::incidents_lock_in_txn;
 use crate::ledger::notices_hush_in_txn;
 use crate::load::reopens_before;
 use crate::silence::{Known, silence_set_applied_in_txn, silences_own_in_txn};
+use crate::statement::Statement;
 use crate::{Operation, Store, StoreError};
 
 /// Most alerts of one kind that one step reconsiders.
@@ -116,7 +117,7 @@ pub(crate) async fn suppression_step_in_txn(
     }
     let active: Vec<Uuid> =
         known.iter().filter(|known| known.silence.is_active(now)).map(|known| known.silence.id.as_uuid()).collect();
-    let released: Vec<Candidate> = diesel::sql_query(NO_LONGER_SILENCED)
+    let released: Vec<Candidate> = Statement::numbered(NO_LONGER_SILENCED)
         .bind::<Array<SqlUuid>, _>(active)
         .bind::<BigInt, _>(MAX_ALERTS)
         .load(connection)
@@ -124,7 +125,7 @@ pub(crate) async fn suppression_step_in_txn(
     more |= released.len() >= limit();
     keys.extend(released.into_iter().map(Candidate::into_key));
     for query in [NO_LONGER_INHIBITED, NOT_YET_INHIBITED] {
-        let found: Vec<Candidate> = diesel::sql_query(query).bind::<BigInt, _>(MAX_ALERTS).load(connection).await?;
+        let found: Vec<Candidate> = Statement::numbered(query).bind::<BigInt, _>(MAX_ALERTS).load(connection).await?;
         more |= found.len() >= limit();
         keys.extend(found.into_iter().map(Candidate::into_key));
     }
@@ -139,7 +140,7 @@ async fn unsilenced_in_txn(
     now: DateTime<Utc>,
 ) -> Result<Vec<AlertKey>, StoreError> {
     let equal = labels_json(&silence.matchers.equalities());
-    let candidates: Vec<Candidate> = diesel::sql_query(UNSILENCED).bind::<Jsonb, _>(equal).load(connection).await?;
+    let candidates: Vec<Candidate> = Statement::numbered(UNSILENCED).bind::<Jsonb, _>(equal).load(connection).await?;
     let mut keys = Vec::new();
     for mut candidate in candidates {
         let its = labels("alerts.labels", std::mem::take(&mut candidate.labels))?;

@@ -11,6 +11,7 @@ use tocsin_shared::command::Actor;
 use uuid::Uuid;
 
 use crate::schema::timeline;
+use crate::statement::Statement;
 use crate::{Operation, Store, StoreError};
 
 /// Most entries that one request shows.
@@ -65,7 +66,7 @@ pub(crate) async fn timeline_insert_in_txn(
         return Ok(());
     }
     let actor = |part: fn(&Actor) -> &str| entries.iter().map(|e| e.actor.as_ref().map(part)).collect::<Vec<_>>();
-    diesel::sql_query(INSERT)
+    Statement::numbered(INSERT)
         .bind::<Array<SqlUuid>, _>(entries.iter().map(|entry| entry.incident_id.as_uuid()).collect::<Vec<Uuid>>())
         .bind::<Array<Timestamptz>, _>(entries.iter().map(|entry| entry.at).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(entries.iter().map(|entry| entry.kind.as_str()).collect::<Vec<_>>())

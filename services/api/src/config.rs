@@ -10,7 +10,7 @@ use tocsin_service::config::{
     Variable, common, read_public_url,
 };
 use tocsin_service::http::{TRUSTED_PROXIES, TrustedProxies};
-use tocsin_store::StoreConfig;
+use tocsin_store::{Plans, StoreConfig};
 use url::Url;
 
 use crate::auth::{Seal, Tokens};
@@ -72,7 +72,13 @@ impl Config {
     pub fn read(env: &mut Environment, version: &'static str) -> Result<Self, ConfigError> {
         let service = ServiceConfig::read(env, version, &LISTEN);
         let DatabaseAddress { url, connections } = DatabaseAddress::read(env);
-        let store = StoreConfig { url, connections, timeout: env.get(&QUERY_TIMEOUT), application: "tocsin-api" };
+        let store = StoreConfig {
+            url,
+            connections,
+            timeout: env.get(&QUERY_TIMEOUT),
+            application: "tocsin-api",
+            plans: Plans::Kept,
+        };
         let bounds = Duration::from_millis(100)..=Duration::from_secs(30);
         env.check(bounds.contains(&store.timeout), &QUERY_TIMEOUT, "use a duration from 100ms to 30s");
         let replica = env.get(&REPLICA_URL).map(|url| StoreConfig { url, ..store.clone() });

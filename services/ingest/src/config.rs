@@ -9,7 +9,7 @@ use tocsin_service::config::{
     ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, ServiceConfig, Variable, common,
 };
 use tocsin_service::http::{TRUSTED_PROXIES, TrustedProxies};
-use tocsin_store::StoreConfig;
+use tocsin_store::{Plans, StoreConfig};
 
 use crate::interactions::Settings;
 use crate::trust::Integrations;
@@ -79,7 +79,13 @@ impl Config {
         let sentinels = sentinels.map(|known| Sentinels::new(known.addresses, known.master, known.login));
         let bus = BusConfig { url, sentinels, prefix, command_timeout: env.get(&COMMIT_TIMEOUT) };
         let DatabaseAddress { url, connections } = DatabaseAddress::read(env);
-        let store = StoreConfig { url, connections, timeout: env.get(&INBOX_TIMEOUT), application: "tocsin-ingest" };
+        let store = StoreConfig {
+            url,
+            connections,
+            timeout: env.get(&INBOX_TIMEOUT),
+            application: "tocsin-ingest",
+            plans: Plans::Fresh,
+        };
         let bounds = Duration::from_millis(10)..=Duration::from_secs(10);
         for (timeout, variable) in [(bus.command_timeout, &COMMIT_TIMEOUT), (store.timeout, &INBOX_TIMEOUT)] {
             env.check(bounds.contains(&timeout), variable, "use a duration from 10ms to 10s");

@@ -9,7 +9,7 @@ use tocsin_service::config::{
     ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, ServiceConfig, Variable, common,
     read_public_url,
 };
-use tocsin_store::StoreConfig;
+use tocsin_store::{Plans, StoreConfig};
 use url::Url;
 
 use crate::receivers::Receivers;
@@ -64,7 +64,13 @@ impl Config {
         let sentinels = sentinels.map(|known| Sentinels::new(known.addresses, known.master, known.login));
         let bus = BusConfig { url, sentinels, prefix, command_timeout: BUS_TIMEOUT };
         let DatabaseAddress { url, connections } = DatabaseAddress::read(env);
-        let store = StoreConfig { url, connections, timeout: STORE_TIMEOUT, application: "tocsin-notifier" };
+        let store = StoreConfig {
+            url,
+            connections,
+            timeout: STORE_TIMEOUT,
+            application: "tocsin-notifier",
+            plans: Plans::Kept,
+        };
         let request_timeout = env.get(&REQUEST_TIMEOUT);
         let bounds = Duration::from_millis(100)..=Duration::from_secs(15);
         env.check(bounds.contains(&request_timeout), &REQUEST_TIMEOUT, "use a duration from 100ms to 15s");

@@ -8,7 +8,7 @@ use tocsin_bus::{BusConfig, Sentinels};
 use tocsin_service::config::{
     ConfigError, DatabaseAddress, Document, Documented, Environment, RedisAddress, ServiceConfig, Variable, common,
 };
-use tocsin_store::StoreConfig;
+use tocsin_store::{Plans, StoreConfig};
 
 use crate::retention::Keep;
 
@@ -88,7 +88,13 @@ impl Config {
         let bus = BusConfig { url, sentinels, prefix, command_timeout: BUS_TIMEOUT };
         let handler_timeout = env.get(&HANDLER_TIMEOUT);
         let DatabaseAddress { url, connections } = DatabaseAddress::read(env);
-        let store = StoreConfig { url, connections, timeout: handler_timeout, application: "tocsin-worker" };
+        let store = StoreConfig {
+            url,
+            connections,
+            timeout: handler_timeout,
+            application: "tocsin-worker",
+            plans: Plans::Fresh,
+        };
         let tuning = Tuning { batch_size: env.get(&BATCH_SIZE), reclaim_idle: env.get(&RECLAIM_IDLE) };
         env.check((1..=1000).contains(&tuning.batch_size), &BATCH_SIZE, "use a number from 1 to 1000");
         env.check(

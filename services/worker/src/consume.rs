@@ -40,6 +40,7 @@ impl Worker {
     pub(crate) async fn consume(mut self) {
         let mut backoff = Backoff::new();
         while !self.shutdown.is_draining() {
+            tokio::time::sleep_until(self.pace.next().into()).await;
             match self.intake.next(self.pace.size()).await {
                 Ok(batch) => {
                     backoff.reset();
@@ -78,7 +79,7 @@ impl Worker {
         };
         AbortPoint::Commit.reached();
         let took = started.elapsed();
-        self.pace.applied(batch.entries().len(), took);
+        self.pace.applied(batch.entries().len(), started, took);
         metrics::applied(Path::Stream, &outcome, batch.entries().len(), took);
         if outcome.applied.notices > 0
             && let Err(error) = self.publisher.wake_notifier().await

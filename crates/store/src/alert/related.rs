@@ -10,6 +10,7 @@ use tocsin_shared::{AlertId, Fingerprint, IncidentId};
 use uuid::Uuid;
 
 use crate::StoreError;
+use crate::statement::Statement;
 
 const SIBLINGS: &str = "\
 SELECT DISTINCT others.integration, others.fingerprint
@@ -38,7 +39,7 @@ pub(crate) async fn siblings_in_txn(
     connection: &mut AsyncPgConnection,
     keys: &BTreeSet<AlertKey>,
 ) -> Result<BTreeSet<AlertKey>, StoreError> {
-    let siblings: Vec<Key> = diesel::sql_query(SIBLINGS)
+    let siblings: Vec<Key> = Statement::numbered(SIBLINGS)
         .bind::<Array<Text>, _>(keys.iter().map(|key| key.integration.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(keys.iter().map(|key| key.fingerprint.as_str()).collect::<Vec<_>>())
         .load(connection)
@@ -56,7 +57,7 @@ pub(crate) async fn alerts_firing_in_txn(
     incidents: &[IncidentId],
 ) -> Result<Vec<AlertKey>, StoreError> {
     let ids: Vec<Uuid> = incidents.iter().map(|id| id.as_uuid()).collect();
-    let keys: Vec<Key> = diesel::sql_query(FIRING_OF).bind::<Array<SqlUuid>, _>(ids).load(connection).await?;
+    let keys: Vec<Key> = Statement::numbered(FIRING_OF).bind::<Array<SqlUuid>, _>(ids).load(connection).await?;
     Ok(keys.into_iter().map(AlertKey::from).collect())
 }
 
@@ -81,6 +82,6 @@ pub(crate) async fn inhibitors_in_txn(
         return Ok(Vec::new());
     }
     let keys: Vec<String> = keys.into_iter().collect();
-    let found: Vec<Inhibitor> = diesel::sql_query(INHIBITORS).bind::<Array<Text>, _>(keys).load(connection).await?;
+    let found: Vec<Inhibitor> = Statement::numbered(INHIBITORS).bind::<Array<Text>, _>(keys).load(connection).await?;
     Ok(found.into_iter().map(|found| (found.key, AlertId::from_uuid(found.id))).collect())
 }

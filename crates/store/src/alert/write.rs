@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::labels_json;
 use crate::StoreError;
+use crate::statement::Statement;
 
 /// The columns, in the order in which they are bound. Arrays of arrays there are none, so that lists come as JSON.
 macro_rules! columns {
@@ -107,7 +108,7 @@ pub(crate) async fn alerts_hear_in_txn(connection: &mut AsyncPgConnection, heard
         return Ok(());
     }
     let times = |time: fn(&Alert) -> DateTime<Utc>| heard.iter().map(time).collect::<Vec<_>>();
-    diesel::sql_query(HEAR)
+    Statement::numbered(HEAR)
         .bind::<Array<SqlUuid>, _>(heard.iter().map(|a| a.id.as_uuid()).collect::<Vec<Uuid>>())
         .bind::<Array<Timestamptz>, _>(times(|a| a.started_at))
         .bind::<Array<Timestamptz>, _>(times(|a| a.newest.event_at))
@@ -133,7 +134,7 @@ async fn write(
         return Ok(HashSet::new());
     }
     let events = || alerts.iter().map(|alert| &alert.newest);
-    let written: Vec<Written> = diesel::sql_query(statement)
+    let written: Vec<Written> = Statement::numbered(statement)
         .bind::<Array<SqlUuid>, _>(alerts.iter().map(|a| a.id.as_uuid()).collect::<Vec<Uuid>>())
         .bind::<Array<Text>, _>(alerts.iter().map(|a| a.key.integration.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(alerts.iter().map(|a| a.key.fingerprint.as_str()).collect::<Vec<_>>())

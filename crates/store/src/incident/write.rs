@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::StoreError;
 use crate::alert::labels_json;
+use crate::statement::Statement;
 
 /// The bound arrays, as the table `new`. Arrays of arrays there are none, so that lists come as JSON.
 macro_rules! new_rows {
@@ -92,7 +93,7 @@ async fn write(
         return Ok(0);
     }
     let firing = |count: fn(&FiringCounts) -> i32| incidents.iter().map(|i| count(&i.firing)).collect::<Vec<_>>();
-    let written = diesel::sql_query(statement)
+    let written = Statement::numbered(statement)
         .bind::<Array<SqlUuid>, _>(incidents.iter().map(|i| i.id.as_uuid()).collect::<Vec<Uuid>>())
         .bind::<Array<Text>, _>(incidents.iter().map(|i| i.title.as_str()).collect::<Vec<_>>())
         .bind::<Array<Nullable<Text>>, _>(incidents.iter().map(|i| i.summary.as_deref()).collect::<Vec<_>>())
@@ -161,13 +162,13 @@ pub(crate) async fn incident_alerts_insert_in_txn(
     if memberships.is_empty() {
         return Ok(());
     }
-    let known: Vec<Known> = diesel::sql_query(JOIN)
+    let known: Vec<Known> = Statement::numbered(JOIN)
         .bind::<Array<SqlUuid>, _>(memberships.iter().map(|(incident, _)| incident.as_uuid()).collect::<Vec<Uuid>>())
         .bind::<Array<SqlUuid>, _>(memberships.iter().map(|(_, alert)| alert.as_uuid()).collect::<Vec<Uuid>>())
         .load(connection)
         .await?;
     if !known.is_empty() {
-        diesel::sql_query(UNCOUNT)
+        Statement::numbered(UNCOUNT)
             .bind::<Array<SqlUuid>, _>(known.iter().map(|known| known.id).collect::<Vec<_>>())
             .bind::<Array<BigInt>, _>(known.iter().map(|known| known.alerts).collect::<Vec<_>>())
             .execute(connection)

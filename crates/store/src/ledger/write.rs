@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::StoreError;
 use crate::alert::known;
+use crate::statement::Statement;
 
 /// The newest row of each receiver and incident that counts, and whether it is still unclaimed. Times are told relative to
 /// Postgres' clock, which is the only one that decides when a row is due: the clock itself, because this transaction may have
@@ -110,7 +111,7 @@ pub(crate) async fn notices_insert_in_txn(
         notices.iter().map(|n| n.incident_id).filter(|id| !opened.contains(id)).map(IncidentId::as_uuid).collect();
     let mut standing = BTreeMap::new();
     if !known.is_empty() {
-        let rows: Vec<StandingRow> = diesel::sql_query(STANDING)
+        let rows: Vec<StandingRow> = Statement::numbered(STANDING)
             .bind::<Array<SqlUuid>, _>(known.into_iter().collect::<Vec<_>>())
             .load(connection)
             .await?;
@@ -118,7 +119,7 @@ pub(crate) async fn notices_insert_in_txn(
     }
     let Plan { superseded, rows } = ledger::plan(notices, standing);
     if !superseded.is_empty() {
-        diesel::sql_query(SUPERSEDE)
+        Statement::numbered(SUPERSEDE)
             .bind::<Array<SqlUuid>, _>(superseded.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<Uuid>>())
             .bind::<Array<Text>, _>(superseded.iter().map(|(_, reason)| *reason).collect::<Vec<_>>())
             .execute(connection)
@@ -130,7 +131,7 @@ pub(crate) async fn notices_insert_in_txn(
     let notices = || rows.iter().map(|row| &row.notice);
     #[expect(clippy::cast_precision_loss, reason = "a pause of 2^52 ms is as good as any other")]
     let due_in = |row: &Row| row.due_in.num_milliseconds() as f64 / 1e3;
-    diesel::sql_query(INSERT)
+    Statement::numbered(INSERT)
         .bind::<Array<SqlUuid>, _>(notices().map(|notice| notice.id.as_uuid()).collect::<Vec<Uuid>>())
         .bind::<Array<SqlUuid>, _>(notices().map(|notice| notice.incident_id.as_uuid()).collect::<Vec<Uuid>>())
         .bind::<Array<Text>, _>(notices().map(|notice| notice.receiver.as_str()).collect::<Vec<_>>())
@@ -164,5 +165,5 @@ pub(crate) async fn notices_hush_in_txn(
     if incidents.is_empty() {
         return Ok(0);
     }
-    Ok(diesel::sql_query(HUSH).bind::<Array<SqlUuid>, _>(incidents).execute(connection).await?)
+    Ok(Statement::numbered(HUSH).bind::<Array<SqlUuid>, _>(incidents).execute(connection).await?)
 }

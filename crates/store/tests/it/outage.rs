@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tocsin_store::{IncidentFilter, Store, StoreConfig, StoreError, Window, migrate};
+use tocsin_store::{IncidentFilter, Plans, Store, StoreConfig, StoreError, Window, migrate};
 use tocsin_testbed::{Database, Stores, poll};
 
 use crate::stage::{firing, policy, store_with_timeout};
@@ -82,7 +82,13 @@ async fn a_postgres_that_hangs_is_given_up_in_time_and_no_reply_meets_the_wrong_
 /// A store for who has no time to lose.
 fn failing_fast_on(url: &str) -> Store {
     let timeout = Duration::from_secs(20);
-    Store::failing_fast(&StoreConfig { url: url.into(), connections: 4, timeout, application: "tocsin-test" })
+    Store::failing_fast(&StoreConfig {
+        url: url.into(),
+        connections: 4,
+        timeout,
+        application: "tocsin-test",
+        plans: Plans::Fresh,
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tocsin_store::{IncidentFilter, Store, StoreConfig, Window, migrate};
+use tocsin_store::{IncidentFilter, Plans, Store, StoreConfig, Window, migrate};
 use tocsin_testbed::Stores;
 
 use crate::stage::{apply, firing, fresh, store_with_timeout};
@@ -22,7 +22,7 @@ async fn with_two() -> (String, Stores, tempfile::TempDir) {
 }
 
 fn config(url: &str) -> StoreConfig {
-    StoreConfig { url: url.into(), connections: 2, timeout: TIMEOUT, application: "tocsin-test" }
+    StoreConfig { url: url.into(), connections: 2, timeout: TIMEOUT, application: "tocsin-test", plans: Plans::Kept }
 }
 
 async fn total(store: &Store) -> i64 {

@@ -7,7 +7,7 @@ use tocsin_shared::routing::{FlapRule, Route, Routing};
 use tocsin_shared::{
     AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, Policy, TraceContext,
 };
-use tocsin_store::{Applied, Store, StoreConfig};
+use tocsin_store::{Applied, Plans, Store, StoreConfig};
 use tocsin_testbed::Database;
 
 /// A store on a database, with a timeout that only a hanging Postgres reaches.
@@ -16,7 +16,13 @@ pub(crate) fn store_on(database: &Database) -> Store {
 }
 
 pub(crate) fn store_with_timeout(url: &str, timeout: Duration) -> Store {
-    Store::new(&StoreConfig { url: url.into(), connections: 4, timeout, application: "tocsin-test" })
+    Store::new(&StoreConfig {
+        url: url.into(),
+        connections: 4,
+        timeout,
+        application: "tocsin-test",
+        plans: Plans::Fresh,
+    })
 }
 
 /// A store on a fresh database, and the database for a look past the store.

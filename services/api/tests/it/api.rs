@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use tocsin_shared::{
     AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, Policy, TraceContext,
 };
-use tocsin_store::{DeadLetter, Store, StoreConfig};
+use tocsin_store::{DeadLetter, Plans, Store, StoreConfig};
 use tocsin_testbed::topology::TopologyBuilder;
 use tocsin_testbed::{Process, Service, Topology, http};
 
@@ -46,6 +46,7 @@ impl Api {
             connections: 2,
             timeout: Duration::from_secs(20),
             application: "tocsin-test",
+            plans: Plans::Fresh,
         });
         Self { topology, client: http::client().unwrap(), store }
     }

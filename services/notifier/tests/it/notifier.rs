@@ -7,7 +7,7 @@ use tocsin_shared::{
     AlertEvent, AlertSeverity, AlertStatus, Envelope, EventId, Fingerprint, Labels, Policy, Route, Routing,
     TraceContext,
 };
-use tocsin_store::{Store, StoreConfig};
+use tocsin_store::{Plans, Store, StoreConfig};
 use tocsin_testbed::doubles::{Recorded, Recorder};
 use tocsin_testbed::topology::TopologyBuilder;
 use tocsin_testbed::{Process, Service, Topology, poll};
@@ -65,6 +65,7 @@ impl Notifier {
             connections: 2,
             timeout: Duration::from_secs(20),
             application: "tocsin-test",
+            plans: Plans::Fresh,
         });
         Self { topology, provider, store }
     }
