@@ -21,7 +21,7 @@ pub(crate) use self::write::{alerts_hear_in_txn, alerts_write_in_txn};
 use crate::list::{Question, Ranges, Terms, Wanted, chosen, list};
 use crate::schema::{alerts, incident_alerts};
 use crate::statement::Statement;
-use crate::{Operation, Page, Store, StoreError, Window};
+use crate::{Operation, Page, Store, StoreError, Window, columns};
 
 /// Most alerts of one incident that one request shows.
 pub(crate) const MAX_ALERTS_OF_INCIDENT: i64 = 500;
@@ -206,6 +206,7 @@ fn question(filter: &AlertFilter) -> Question<'_, Uuid> {
     };
     Question {
         table: "alerts",
+        columns: columns::alerts!(),
         terms: Terms { table: "alert_terms", name: "alert_id" },
         tally: Some("alerts"),
         ranges,
@@ -215,11 +216,14 @@ fn question(filter: &AlertFilter) -> Question<'_, Uuid> {
     }
 }
 
-const LOCK: &str = "\
-SELECT alerts.* FROM alerts
+const LOCK: &str = concat!(
+    "SELECT ",
+    columns::alerts!(),
+    " FROM alerts
 JOIN UNNEST($1, $2) AS wanted (integration, fingerprint) USING (integration, fingerprint)
 ORDER BY integration, fingerprint
-FOR UPDATE OF alerts";
+FOR UPDATE OF alerts"
+);
 
 /// Loads and locks those of the named alerts that exist, in the order of their keys.
 pub(crate) async fn alerts_lock_in_txn(

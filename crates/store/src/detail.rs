@@ -11,7 +11,7 @@ use crate::alert::{MAX_ALERTS_OF_INCIDENT, Row as AlertRow};
 use crate::incident::Row as IncidentRow;
 use crate::statement::Statement;
 use crate::timeline::MAX_ENTRIES;
-use crate::{IncidentRecord, Operation, Store, StoreError, TimelineRecord};
+use crate::{IncidentRecord, Operation, Store, StoreError, TimelineRecord, columns};
 
 /// What an incident is called by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,11 +57,10 @@ impl Store {
 }
 
 fn incident(name: IncidentName) -> Statement<'static> {
+    let statement = Statement::new(concat!("SELECT ", columns::incidents!(), " FROM incidents WHERE "));
     match name {
-        IncidentName::Id(id) => Statement::new("SELECT * FROM incidents WHERE id = ").bind::<SqlUuid, _>(id.as_uuid()),
-        IncidentName::Number(number) => {
-            Statement::new("SELECT * FROM incidents WHERE number = ").bind::<BigInt, _>(number)
-        }
+        IncidentName::Id(id) => statement.sql("id = ").bind::<SqlUuid, _>(id.as_uuid()),
+        IncidentName::Number(number) => statement.sql("number = ").bind::<BigInt, _>(number),
     }
 }
 
@@ -76,14 +75,15 @@ fn id(name: IncidentName, statement: Statement<'static>) -> Statement<'static> {
 }
 
 fn alerts(name: IncidentName) -> Statement<'static> {
-    let statement = Statement::new(
-        "SELECT alerts.* FROM incident_alerts JOIN alerts ON alerts.id = incident_alerts.alert_id \
-         WHERE incident_alerts.incident_id = ",
-    );
+    let statement = Statement::new(concat!(
+        "SELECT ",
+        columns::alerts!(),
+        " FROM incident_alerts JOIN alerts ON alerts.id = incident_alerts.alert_id WHERE incident_alerts.incident_id = "
+    ));
     id(name, statement).sql(" ORDER BY alerts.id DESC LIMIT ").bind::<BigInt, _>(MAX_ALERTS_OF_INCIDENT)
 }
 
 fn timeline(name: IncidentName) -> Statement<'static> {
-    let statement = Statement::new("SELECT * FROM timeline WHERE incident_id = ");
+    let statement = Statement::new(concat!("SELECT ", columns::timeline!(), " FROM timeline WHERE incident_id = "));
     id(name, statement).sql(" ORDER BY id DESC LIMIT ").bind::<BigInt, _>(MAX_ENTRIES)
 }

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::apply::apply_in_txn;
 use crate::dead_letter::dead_letters_insert_in_txn;
 use crate::statement::Statement;
-use crate::{Applied, DeadLetter, Operation, Parts, Store, StoreError};
+use crate::{Applied, DeadLetter, Operation, Parts, Store, StoreError, columns};
 
 /// The name under which dead letters of the inbox are kept; their entry id is `seq`.
 const STREAM: &str = "inbox";
@@ -104,15 +104,21 @@ struct Backlog {
     rows: Option<i64>,
 }
 
-const TAKE_OLDEST: &str = "\
+const TAKE_OLDEST: &str = concat!(
+    "\
 DELETE FROM inbox
 WHERE seq = ANY(ARRAY(SELECT seq FROM inbox ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED))
-RETURNING *";
+RETURNING ",
+    columns::inbox!()
+);
 
-const TAKE_THESE: &str = "\
+const TAKE_THESE: &str = concat!(
+    "\
 DELETE FROM inbox
 WHERE seq = ANY(ARRAY(SELECT seq FROM inbox WHERE seq = ANY($1) ORDER BY seq FOR UPDATE SKIP LOCKED))
-RETURNING *";
+RETURNING ",
+    columns::inbox!()
+);
 
 /// A row as it is taken out.
 #[derive(QueryableByName)]

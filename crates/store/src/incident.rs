@@ -19,7 +19,7 @@ use crate::alert::{known, labels};
 use crate::list::{IncidentPlace, Question, Ranges, Rows, Terms, Wanted, chosen, list};
 use crate::schema::incidents;
 use crate::statement::Statement;
-use crate::{Operation, Page, Store, StoreError, Window};
+use crate::{Operation, Page, Store, StoreError, Window, columns};
 
 /// Which incidents a list shows. What is empty or `None` does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -213,6 +213,7 @@ fn question(filter: &IncidentFilter) -> Question<'_, IncidentPlace> {
     });
     Question {
         table: "incidents",
+        columns: columns::incidents!(),
         terms: Terms { table: "incident_terms", name: "number" },
         tally: Some("incidents"),
         ranges,
@@ -225,19 +226,27 @@ fn question(filter: &IncidentFilter) -> Question<'_, IncidentPlace> {
 /// Most incidents that [`Store::incidents_changed`] gives.
 pub const MAX_CHANGED: u16 = 500;
 
-const THESE: &str = "SELECT * FROM incidents WHERE id = ANY($1) ORDER BY updated_at, number";
+const THESE: &str =
+    concat!("SELECT ", columns::incidents!(), " FROM incidents WHERE id = ANY($1) ORDER BY updated_at, number");
 
 /// Two conditions, so that each has its index.
-const CHANGED: &str = "\
-SELECT * FROM incidents WHERE status IN ('triggered', 'acknowledged') AND updated_at > $1
+const CHANGED: &str = concat!(
+    "SELECT ",
+    columns::incidents!(),
+    " FROM incidents WHERE status IN ('triggered', 'acknowledged') AND updated_at > $1
 UNION ALL
-SELECT * FROM incidents WHERE status IN ('resolved', 'canceled') AND resolved_at > $1
-ORDER BY updated_at, number LIMIT $2";
+SELECT ",
+    columns::incidents!(),
+    " FROM incidents WHERE status IN ('resolved', 'canceled') AND resolved_at > $1
+ORDER BY updated_at, number LIMIT $2"
+);
 
 /// The open ones, and of each group the one that was closed last, if that was lately enough. Found first and then locked by
 /// their ids: a row that changes while it is waited for is neither left out nor looked for anew.
-const LOCK: &str = "\
-SELECT * FROM incidents
+const LOCK: &str = concat!(
+    "SELECT ",
+    columns::incidents!(),
+    " FROM incidents
 WHERE id = ANY(ARRAY(
     SELECT id FROM incidents
     WHERE (id = ANY($1) OR group_key = ANY($2)) AND status IN ('triggered', 'acknowledged')
@@ -248,7 +257,8 @@ WHERE id = ANY(ARRAY(
         WHERE group_key = wanted.group_key AND status = 'resolved' AND resolved_at > $3
         ORDER BY resolved_at DESC LIMIT 1) AS over))
 ORDER BY id
-FOR UPDATE";
+FOR UPDATE"
+);
 
 /// Loads and locks the open incidents among these ids and of these groups, and those of these groups that were resolved
 /// last, if that was after `resolved_after`, in the order of their ids.
@@ -268,7 +278,8 @@ pub(crate) async fn incidents_lock_in_txn(
     incidents(query.load(connection).await?)
 }
 
-const LOCK_THESE: &str = "SELECT * FROM incidents WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+const LOCK_THESE: &str =
+    concat!("SELECT ", columns::incidents!(), " FROM incidents WHERE id = ANY($1) ORDER BY id FOR UPDATE");
 
 /// Loads and locks these incidents, whatever their state, in the order of their ids.
 pub(crate) async fn incidents_lock_these_in_txn(
@@ -289,8 +300,11 @@ pub(crate) async fn incident_read_in_txn(
     row.map(|row| IncidentRecord::try_from(row).map(|record| record.incident)).transpose()
 }
 
-const OPEN_OF_GROUP: &str = "\
-SELECT * FROM incidents WHERE group_key = $1 AND id <> $2 AND status IN ('triggered', 'acknowledged') FOR UPDATE";
+const OPEN_OF_GROUP: &str = concat!(
+    "SELECT ",
+    columns::incidents!(),
+    " FROM incidents WHERE group_key = $1 AND id <> $2 AND status IN ('triggered', 'acknowledged') FOR UPDATE"
+);
 
 /// The open incident of a group, if it is another one than this.
 pub(crate) async fn incidents_of_group_in_txn(

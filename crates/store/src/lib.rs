@@ -10,6 +10,7 @@ mod abort_point;
 mod alert;
 mod apply;
 mod changed;
+mod columns;
 mod command;
 mod connection;
 mod dead_letter;

@@ -16,7 +16,7 @@ use tocsin_shared::silence::Silence;
 use uuid::Uuid;
 
 use crate::statement::Statement;
-use crate::{Operation, Store, StoreError, changed};
+use crate::{Operation, Store, StoreError, changed, columns};
 
 /// The advisory lock of the silences: "hush" in ASCII.
 const SILENCES: i64 = 0x6875_7368;
@@ -79,10 +79,14 @@ impl TryFrom<Row> for Known {
 }
 
 /// Those that are in force, or will be.
-const CURRENT: &str = "SELECT * FROM silences WHERE deleted_at IS NULL AND ends_at > now() ORDER BY id";
-const GET: &str = "SELECT * FROM silences WHERE deleted_at IS NULL AND id = $1";
-const LIST: &str = "\
-SELECT * FROM silences WHERE deleted_at IS NULL AND ($1 OR ends_at > now()) ORDER BY created_at DESC, id LIMIT $2";
+const CURRENT: &str =
+    concat!("SELECT ", columns::silences!(), " FROM silences WHERE deleted_at IS NULL AND ends_at > now() ORDER BY id");
+const GET: &str = concat!("SELECT ", columns::silences!(), " FROM silences WHERE deleted_at IS NULL AND id = $1");
+const LIST: &str = concat!(
+    "SELECT ",
+    columns::silences!(),
+    " FROM silences WHERE deleted_at IS NULL AND ($1 OR ends_at > now()) ORDER BY created_at DESC, id LIMIT $2"
+);
 
 impl Store {
     /// The newest 1,000 silences, newest first; with those that have ended, if asked for.

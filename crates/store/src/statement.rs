@@ -2,7 +2,7 @@
 //! and a plan of its own: more than a read itself does.
 //!
 //! The text of a statement is its key in the connection's cache, so that it must not hold what differs from request to request;
-//! that is bound.
+//! that is bound. And it names its columns (`columns.rs`).
 
 use std::borrow::Cow;
 use std::marker::PhantomData;

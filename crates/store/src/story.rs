@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::alert::Row as AlertRow;
 use crate::incident::Row as IncidentRow;
 use crate::statement::Statement;
-use crate::{ClaimedNotice, IncidentRecord, Operation, Store, StoreError};
+use crate::{ClaimedNotice, IncidentRecord, Operation, Store, StoreError, columns};
 
 /// Most alerts of an incident that a message may tell of.
 pub const MAX_ALERTS_OF_STORY: usize = 50;
@@ -30,11 +30,13 @@ pub struct StoryRecord {
     pub message: Option<(String, serde_json::Value)>,
 }
 
-const INCIDENTS: &str = "SELECT * FROM incidents WHERE id = ANY($1)";
+const INCIDENTS: &str = concat!("SELECT ", columns::incidents!(), " FROM incidents WHERE id = ANY($1)");
 
 /// Firing alerts by the incident that they are in, and the newest by membership: each by its index, whatever else there is.
-const ALERTS: &str = "\
-SELECT story.id AS story_id, alerts.*
+const ALERTS: &str = concat!(
+    "SELECT story.id AS story_id, ",
+    columns::alerts!(),
+    "
 FROM UNNEST($1) AS story (id)
 CROSS JOIN LATERAL (
     (SELECT id FROM alerts WHERE alerts.incident_id = story.id AND alerts.status = 'firing' LIMIT $2)
@@ -42,7 +44,8 @@ CROSS JOIN LATERAL (
     (SELECT alert_id FROM incident_alerts WHERE incident_alerts.incident_id = story.id ORDER BY alert_id DESC LIMIT $2)
 ) AS chosen (id)
 JOIN alerts ON alerts.id = chosen.id
-ORDER BY story.id, alerts.status = 'firing' AND alerts.incident_id IS NOT DISTINCT FROM story.id DESC, alerts.id DESC";
+ORDER BY story.id, alerts.status = 'firing' AND alerts.incident_id IS NOT DISTINCT FROM story.id DESC, alerts.id DESC"
+);
 
 const MESSAGES: &str = "\
 SELECT incident_id, receiver, destination, reference

@@ -13,7 +13,7 @@ use crate::alert::known;
 use crate::list::{Question, Ranges, Terms, Wanted, chosen, list};
 use crate::page::Total;
 use crate::schema::{deliveries, notifications};
-use crate::{Operation, Page, Store, StoreError, Window};
+use crate::{Operation, Page, Store, StoreError, Window, columns};
 
 /// Most attempts of one notice that are shown.
 const MAX_DELIVERIES: i64 = 500;
@@ -190,6 +190,7 @@ async fn of_all(
     };
     let question = Question {
         table: "notifications",
+        columns: columns::notifications!(),
         terms: Terms { table: "notifications", name: "id" },
         tally: None,
         ranges,

@@ -62,6 +62,8 @@ pub(crate) struct Terms {
 /// Which rows of a table are listed.
 pub(crate) struct Question<'a, P> {
     pub(crate) table: &'static str,
+    /// What is shown of a row.
+    pub(crate) columns: &'static str,
     pub(crate) terms: Terms,
     /// What the counters call it, if they count it.
     pub(crate) tally: Option<&'static str>,
@@ -280,8 +282,9 @@ impl<P: Place> Question<'_, P> {
 
     /// The rows of a window. Their names come as an array, so that no plan reads the table whole for them.
     pub(super) fn rows<'s>(&self, from: Option<P>, offset: i64, limit: i64) -> Statement<'s> {
-        let (table, name, order) = (self.table, P::NAME, P::NEWEST_FIRST);
-        let statement = Statement::new(format!("SELECT * FROM {table} WHERE {name} = ANY(ARRAY(SELECT {name} FROM ("));
+        let (columns, table, name, order) = (self.columns, self.table, P::NAME, P::NEWEST_FIRST);
+        let start = format!("SELECT {columns} FROM {table} WHERE {name} = ANY(ARRAY(SELECT {name} FROM (");
+        let statement = Statement::new(start);
         let statement = self.candidates(statement, from, offset + limit);
         let statement = statement.sql(format!(") AS places ORDER BY {order} OFFSET ")).bind::<BigInt, _>(offset);
         statement.sql(format!(")) ORDER BY {order}"))
@@ -289,8 +292,8 @@ impl<P: Place> Question<'_, P> {
 
     /// The rows at these places.
     pub(super) fn rows_at<'s>(&self, places: Vec<P>) -> Statement<'s> {
-        let (table, name, order) = (self.table, P::NAME, P::NEWEST_FIRST);
-        let statement = Statement::new(format!("SELECT * FROM {table} WHERE {name} = ANY("));
+        let (columns, table, name, order) = (self.columns, self.table, P::NAME, P::NEWEST_FIRST);
+        let statement = Statement::new(format!("SELECT {columns} FROM {table} WHERE {name} = ANY("));
         P::named(places, statement).sql(format!(") ORDER BY {order}"))
     }
 
