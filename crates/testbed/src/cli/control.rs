@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::error::CliError;
 use super::state::StateFolder;
@@ -22,6 +22,8 @@ const MAX_LINE_BYTES: u64 = 1024 * 1024;
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 /// How long the supervisor may take to answer. A service that is stopped may take 30 s to drain.
 const REPLY_DEADLINE: Duration = Duration::from_mins(1);
+/// How long a process may take to die that was killed.
+const DYING: Duration = Duration::from_secs(1);
 
 /// What a command wants of the supervisor.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -130,14 +132,29 @@ pub(crate) fn listen(state: &StateFolder) -> Result<UnixListener, CliError> {
 /// Sends one request to the supervisor of the state folder.
 ///
 /// # Errors
-/// [`CliError::NotUp`] when there is none, [`CliError::NoAnswer`] when it hangs, [`CliError::Refused`] when it refuses.
+/// [`CliError::NotUp`] when there is none or it has just died, [`CliError::NoAnswer`] when it hangs, [`CliError::Refused`] when
+/// it refuses.
 pub(crate) async fn ask(state: &StateFolder, request: &Request) -> Result<Reply, CliError> {
     let Some(pid) = state.supervisor()? else { return Err(CliError::NotUp) };
     let reply = timeout(REPLY_DEADLINE, exchange(state, request)).await;
-    match reply.map_err(|_elapsed| CliError::NoAnswer { pid, waited: REPLY_DEADLINE })?? {
-        Reply::Refused { message } => Err(CliError::Refused { message }),
-        reply => Ok(reply),
+    match reply.map_err(|_elapsed| CliError::NoAnswer { pid, waited: REPLY_DEADLINE })? {
+        Ok(Reply::Refused { message }) => Err(CliError::Refused { message }),
+        Err(CliError::Control(_)) if dies(state).await? => Err(CliError::NotUp),
+        reply => reply,
     }
+}
+
+/// Whether the supervisor, which has broken off, is gone. A process that is killed loses its threads one by one: its socket may
+/// be there a moment longer than what it ran, and its lock a moment longer than its socket.
+async fn dies(state: &StateFolder) -> Result<bool, CliError> {
+    let end = Instant::now() + DYING;
+    while state.supervisor()?.is_some() {
+        if Instant::now() > end {
+            return Ok(false);
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    Ok(true)
 }
 
 /// What runs; `None` when nothing does.
