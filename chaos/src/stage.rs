@@ -23,8 +23,9 @@ use crate::wire::{Quality, Wire};
 const EACH: usize = 2;
 /// Where the receiver is told.
 const RECEIVER_PATH: &str = "/chaos";
-/// The disk that fills up.
-const SMALL_DISK: &str = "size=256m,mode=0711";
+/// The disk that fills up: with room for the write-ahead log of several runs, of which Postgres keeps 256 MiB for its standbys. One
+/// that is full by itself is never free again.
+const SMALL_DISK: &str = "size=1g,mode=0711";
 /// Its clock, which libfaketime reads again and again.
 pub(crate) const CLOCK_FILE: &str = "clock";
 /// Where Debian keeps it, below the folder of the machine's architecture.

@@ -41,6 +41,10 @@ pub enum StoreError {
     Migrate(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// What the system says to a Postgres whose disk is full. Diesel gives no SQLSTATE (53100); a Postgres that speaks another language
+/// than English is not understood, and what it refuses then becomes a dead letter.
+const NO_SPACE: &str = "No space left on device";
+
 impl StoreError {
     /// Whether what was to be written may be the reason, so that something else might succeed.
     #[must_use]
@@ -48,13 +52,16 @@ impl StoreError {
         match self {
             Self::UnknownValue { .. } | Self::Json { .. } => true,
             // One that is read-only is no primary, or none yet: it would refuse anything.
-            Self::Database(DieselError::DatabaseError(kind, _)) => !matches!(
-                kind,
-                DatabaseErrorKind::ClosedConnection
-                    | DatabaseErrorKind::UnableToSendCommand
-                    | DatabaseErrorKind::ReadOnlyTransaction
-                    | DatabaseErrorKind::SerializationFailure
-            ),
+            Self::Database(DieselError::DatabaseError(kind, said)) => {
+                let would_be_refused = matches!(
+                    kind,
+                    DatabaseErrorKind::ClosedConnection
+                        | DatabaseErrorKind::UnableToSendCommand
+                        | DatabaseErrorKind::ReadOnlyTransaction
+                        | DatabaseErrorKind::SerializationFailure
+                );
+                !would_be_refused && !said.message().ends_with(NO_SPACE)
+            }
             Self::Database(error) => {
                 matches!(error, DieselError::SerializationError(_) | DieselError::DeserializationError(_))
             }
@@ -116,6 +123,9 @@ mod tests {
             let error = refused(kind);
             assert!(!error.may_be_the_data() && error.is_transient(), "{error:?}");
         }
+        let full = "could not extend file \"base/16385/16543\": No space left on device".to_owned();
+        let full = StoreError::Database(DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(full)));
+        assert!(!full.may_be_the_data() && full.is_transient(), "{full:?}");
         assert!(refused(DatabaseErrorKind::CheckViolation).may_be_the_data());
         assert!(!refused(DatabaseErrorKind::CheckViolation).is_transient());
     }

@@ -3,8 +3,9 @@
 //! Ingest inserts them, a worker applies and deletes them in one transaction, by the same code as a batch of the stream.
 //!
 //! **No deadlock.** A worker locks the rows first, before event ids, and never waits for one: rows that another worker holds
-//! are skipped. Ingest may wait for a row that a worker is taking out (the same delivery is told again), in the order of the
-//! ids, and holds nothing that a worker waits for.
+//! are skipped. It deletes them last: a delivery that is told again meanwhile finds its row, and ingest need not wait for the
+//! worker. For the moment between deleting and committing it does wait, in the order of the ids, and holds nothing that a worker
+//! waits for.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -37,12 +38,15 @@ pub struct InboxApplied {
     pub dead: usize,
 }
 
-/// A conflict is an update that changes nothing, rather than nothing at all: a transaction that writes nothing would not
-/// wait for the standby, and the row that it met may have come from one that gave up waiting.
+/// A row that is there stays, and is not waited for while a worker holds it: whether that one commits or not, the delivery is safe.
+/// A record in Postgres' log is written in any case: a transaction that writes nothing would not wait for the standby, and the row
+/// that it met may have come from one that gave up waiting.
 const INSERT: &str = "\
-INSERT INTO inbox (v, id, received_at, source, integration, traceparent, body)
-SELECT * FROM UNNEST($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (id) DO UPDATE SET id = excluded.id";
+WITH inserted AS (
+    INSERT INTO inbox (v, id, received_at, source, integration, traceparent, body)
+    SELECT * FROM UNNEST($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (id) DO NOTHING)
+SELECT pg_logical_emit_message(true, 'tocsin', '')";
 
 /// A row as it is written, without its id.
 pub(crate) struct NewRow {
@@ -104,21 +108,13 @@ struct Backlog {
     rows: Option<i64>,
 }
 
-const TAKE_OLDEST: &str = concat!(
-    "\
-DELETE FROM inbox
-WHERE seq = ANY(ARRAY(SELECT seq FROM inbox ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED))
-RETURNING ",
-    columns::inbox!()
-);
+const TAKE_OLDEST: &str =
+    concat!("SELECT ", columns::inbox!(), " FROM inbox ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED");
 
-const TAKE_THESE: &str = concat!(
-    "\
-DELETE FROM inbox
-WHERE seq = ANY(ARRAY(SELECT seq FROM inbox WHERE seq = ANY($1) ORDER BY seq FOR UPDATE SKIP LOCKED))
-RETURNING ",
-    columns::inbox!()
-);
+const TAKE_THESE: &str =
+    concat!("SELECT ", columns::inbox!(), " FROM inbox WHERE seq = ANY($1) ORDER BY seq FOR UPDATE SKIP LOCKED");
+
+const DELETE: &str = "DELETE FROM inbox WHERE seq = ANY($1)";
 
 /// A row as it is taken out.
 #[derive(QueryableByName)]
@@ -239,9 +235,11 @@ impl Store {
                 if rows.is_empty() {
                     return Ok(InboxApplied::default());
                 }
-                seqs.lock().unwrap_or_else(PoisonError::into_inner).extend(rows.iter().map(|row| row.seq));
+                let taken: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+                seqs.lock().unwrap_or_else(PoisonError::into_inner).extend(&taken);
                 let (deliveries, dead) = read(rows);
                 let applied = apply_in_txn(connection, &deliveries, &dead, policy).await?;
+                rows_delete_in_txn(connection, &taken).await?;
                 Ok(InboxApplied { taken: deliveries.len() + dead.len(), applied, dead: dead.len() })
             }
             .scope_boxed()
@@ -258,6 +256,9 @@ impl Store {
                 let letter = |row: Row| dead_letter(row.seq, row.into_fields(), reason.to_owned());
                 let letters: Vec<_> = rows.into_iter().map(letter).collect();
                 dead_letters_insert_in_txn(connection, &letters).await?;
+                if !letters.is_empty() {
+                    rows_delete_in_txn(connection, &[seq]).await?;
+                }
                 Ok(letters.len())
             }
             .scope_boxed()
@@ -266,8 +267,8 @@ impl Store {
     }
 }
 
-/// Takes rows out, those that another worker holds left out, in the order in which they came in: rows that were inserted
-/// together have their numbers in another.
+/// Locks rows to take them out, those that another worker holds left out, in the order in which they came in: rows that were
+/// inserted together have their numbers in another.
 async fn rows_take_in_txn(connection: &mut AsyncPgConnection, which: Which<'_>) -> Result<Vec<Row>, StoreError> {
     let mut rows: Vec<Row> = match which {
         Which::Oldest(max) => {
@@ -278,6 +279,12 @@ async fn rows_take_in_txn(connection: &mut AsyncPgConnection, which: Which<'_>) 
     };
     rows.sort_unstable_by_key(|row| (row.received_at, row.seq));
     Ok(rows)
+}
+
+/// Deletes rows that this transaction has locked.
+async fn rows_delete_in_txn(connection: &mut AsyncPgConnection, seqs: &[i64]) -> Result<(), StoreError> {
+    Statement::numbered(DELETE).bind::<Array<BigInt>, _>(seqs).execute(connection).await?;
+    Ok(())
 }
 
 /// Tells envelopes from what cannot be read as one.

@@ -145,3 +145,31 @@ async fn drainers_and_workers_that_hold_the_same_deliveries_apply_each_exactly_o
     assert_no_deadlock(&database).await;
     assert_consistent(&database, &history).await;
 }
+
+#[tokio::test]
+async fn a_delivery_that_is_told_again_does_not_wait_for_the_worker_that_applies_it() {
+    let (store, database) = fresh().await;
+    let down = [firing("Down", 1)];
+    store.inbox_insert(&down).await.unwrap();
+    // Keeps the worker in the middle of its transaction.
+    let hold = database.sql("BEGIN; LOCK TABLE alerts IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)");
+    let locks = async |which: &str| {
+        let sql = format!("SELECT 1 FROM pg_locks WHERE relation = 'alerts'::regclass AND {which}");
+        poll::until(which, DEADLINE, async || !database.sql(&sql).await.unwrap().is_empty()).await
+    };
+    let another = store_on(&database);
+    let told_again = async {
+        locks("NOT granted").await.unwrap();
+        tokio::time::timeout(DEADLINE, another.inbox_insert(&down)).await.expect("it waits for the worker").unwrap();
+        let release = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
+        database.sql(release).await.unwrap();
+    };
+    let worker = async {
+        locks("mode = 'AccessExclusiveLock' AND granted").await.unwrap();
+        drain(&store).await
+    };
+    let (_gone, outcome, ()) = tokio::join!(hold, worker, told_again);
+    assert_eq!((outcome.taken, outcome.applied.fresh), (1, 1));
+    assert_eq!(drain(&store).await.taken, 0, "it was there already");
+}
