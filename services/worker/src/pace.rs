@@ -2,8 +2,8 @@
 //! transaction costs less than several small ones; where the database is slow they shrink, so that none keeps its locks
 //! for long and a takeover never meets a batch that is still being applied.
 //!
-//! And when it begins: a trickle is not applied one by one as it comes, which costs Postgres and Redis several times as much,
-//! cores that accepting needs.
+//! And when it begins: a trickle is not applied one by one as it comes, which takes time of processors that accepting needs
+//! (docs/performance-worker.md has figures).
 
 use std::time::{Duration, Instant};
 
